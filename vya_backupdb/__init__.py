@@ -1,0 +1,1 @@
+"""vya-backupdb: logical backups of MySQL, MariaDB and PostgreSQL, lossless or told."""

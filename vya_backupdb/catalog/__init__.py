@@ -1,0 +1,1 @@
+"""The catalog: names, records, the store and its journal."""

@@ -1,0 +1,54 @@
+"""What happens to backups after they are made: one append-only file for each instance."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from vya_backupdb.catalog.publish import storage_errors
+
+JOURNAL = "journal.jsonl"
+
+
+def append(folder: Path, event: str, *, now: datetime | None = None, **facts: Any) -> None:
+    """Add one line to the instance folder's journal and make it durable. Raises StorageError.
+
+    A line torn by a crash is closed first, so that it spoils only itself.
+    """
+    path = folder / JOURNAL
+    moment = (now or datetime.now(UTC)).astimezone(UTC).isoformat()
+    line = json.dumps({"at": moment, "event": event, **facts}).encode() + b"\n"
+    with storage_errors(path):
+        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            size = os.fstat(descriptor).st_size
+            if size and os.pread(descriptor, 1, size - 1) != b"\n":
+                line = b"\n" + line
+            view = memoryview(line)
+            while view:
+                view = view[os.write(descriptor, view) :]
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def entries(folder: Path) -> Iterator[dict[str, Any]]:
+    """Give every readable entry, oldest first; torn or foreign lines are passed over.
+
+    Raises StorageError where the journal is there but cannot be read.
+    """
+    path = folder / JOURNAL
+    if not path.exists():
+        return
+    with storage_errors(path), path.open("rb") as file:
+        for line in file:
+            try:
+                entry = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(entry, dict) and isinstance(entry.get("event"), str):
+                yield entry

@@ -1,0 +1,98 @@
+"""The metadata record beside each backup file. A backup exists when its record exists."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    StringConstraints,
+    ValidationError,
+)
+
+from vya_backupdb.errors import VerificationError
+from vya_backupdb.model import DumpTool, Finding, MySQLDefinition, PostgreSQLDefinition, ServerFacts
+
+PlainName = Annotated[str, StringConstraints(pattern=r"^[^/\x00]+$", min_length=1, max_length=255)]
+"""A file's name without a folder: a record never leads out of its own folder."""
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ArchiveFile(_Record):
+    """The backup file that the record stands beside."""
+
+    name: PlainName
+    bytes: NonNegativeInt
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+    codec: Literal["zstd", "gzip", "none"]
+    level: int
+    raw_bytes: NonNegativeInt
+    """Bytes of the script when decompressed."""
+    manifest_offset: NonNegativeInt
+
+
+class Contents(_Record):
+    """What is in the backup, in figures."""
+
+    tables: NonNegativeInt
+    rows: NonNegativeInt
+    largest_statement: NonNegativeInt
+    """Bytes; the target's max_allowed_packet must be larger."""
+    objects: dict[str, NonNegativeInt]
+    """Kind (`table`, `view`, `routine` ...) to number, as counted on the server before the dump."""
+
+
+class BackupRecord(_Record):
+    """All that is known of one backup when it is made; it never changes afterwards."""
+
+    schema_version: Literal[1] = 1
+    id: str
+    run_id: str
+    made_by: str
+    """`vya-backupdb 0.1.0`."""
+    hostname: str
+    instance: str
+    database: str
+    server: ServerFacts
+    tool: DumpTool
+    options: tuple[str, ...]
+    """The dump tool's argv without its first word; secrets never stand in it."""
+    consistency: Literal["snapshot", "locked"]
+    started_at: AwareDatetime
+    snapshot_at: AwareDatetime
+    """A moment at which the snapshot certainly existed: the dump is of this time or a little before."""
+    finished_at: AwareDatetime
+    positions: dict[str, str]
+    """Binlog or WAL positions read just before the dump began."""
+    positions_after: dict[str, str]
+    """The same just after it ended; where both are equal the position is exact."""
+    definition: Annotated[MySQLDefinition | PostgreSQLDefinition, Field(discriminator="engine")]
+    file: ArchiveFile
+    contents: Contents
+    warnings: tuple[Finding, ...] = ()
+
+
+def read_record(path: Path) -> BackupRecord:
+    """Read and check one record. Raises VerificationError where it is not one; OSError as it comes."""
+    try:
+        return BackupRecord.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"])) or "document"
+        raise VerificationError(
+            f"{path}: not a metadata record of this program ({where}: {first['msg']})",
+            cure=f"the backup can still be restored with: restore --file {path.with_suffix('')}...",
+        ) from None
+
+
+def record_bytes(record: BackupRecord) -> bytes:
+    """Give the record as it is stored: indented JSON."""
+    return record.model_dump_json(indent=2).encode() + b"\n"

@@ -1,0 +1,205 @@
+"""The store: where backups lie, how one is found, and how a new one gets its place.
+
+`{root}/{hostname}/{instance}/{database}/{date}/{database}_{timestamp}.sql.zst`, beside it `.json` (the
+record, written last) and `.sha256`.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from vya_backupdb.catalog.naming import date_folder, file_name, timestamp
+from vya_backupdb.catalog.publish import make_folder, published, storage_errors
+from vya_backupdb.catalog.record import BackupRecord, read_record, record_bytes
+from vya_backupdb.errors import Refused, VerificationError
+
+RECORD_SUFFIX = ".json"
+DIGEST_SUFFIX = ".sha256"
+
+
+@dataclass(frozen=True)
+class Backup:
+    """A backup of the store, known by its record's path; the record is read when it is asked for."""
+
+    path: Path
+    hostname: str
+
+    def order(self) -> tuple[str, int, str]:
+        """Give a key that sorts by the time in the file's name, then by its number within that second."""
+        taken, _, number = self.path.name.removesuffix(RECORD_SUFFIX).rpartition("_")[2].partition("-")
+        return taken, int(number) if number.isdecimal() else 1, str(self.path)
+
+    def record(self) -> BackupRecord:
+        """Read the record. Raises VerificationError where it is damaged, StorageError where unreadable."""
+        with storage_errors(self.path):
+            return read_record(self.path)
+
+
+@dataclass(frozen=True)
+class Slot:
+    """The place of a backup in the making: no file of it exists yet."""
+
+    folder: Path
+    stem: str
+
+    def file(self, extension: str) -> Path:
+        """Give the path of the backup file (`extension` as `.sql.zst`)."""
+        return self.folder / (self.stem + extension)
+
+    def open(self) -> None:
+        """Make the folder. Raises StorageError."""
+        make_folder(self.folder)
+
+    @contextmanager
+    def all_or_nothing(self) -> Iterator[None]:
+        """Remove whatever of the backup has its name already when the block fails."""
+        try:
+            yield
+        except BaseException:
+            # the record first: without it the rest is no backup
+            for path in sorted(
+                self.folder.glob(glob.escape(self.stem) + ".*"), key=lambda p: p.suffix != RECORD_SUFFIX
+            ):
+                with suppress(OSError):
+                    path.unlink()
+            raise
+
+    def publish_record(self, record: BackupRecord) -> Path:
+        """Write the checksum file, then the record: from now on the backup exists. Raises StorageError."""
+        path = self.folder / (self.stem + RECORD_SUFFIX)
+        with published(self.folder / (self.stem + DIGEST_SUFFIX)) as file:
+            # coreutils: a line that begins with a backslash has its name escaped; ours never hold one raw
+            name = record.file.name
+            escaped = name.replace("\\", "\\\\")
+            mark = "\\" if escaped != name else ""
+            file.write(f"{mark}{record.file.sha256}  {escaped}\n".encode())
+        with published(path) as file:
+            file.write(record_bytes(record))
+        return path
+
+
+@dataclass(frozen=True)
+class Store:
+    """All backups below one root, as this machine (`hostname`) writes and reads them."""
+
+    root: Path
+    hostname: str
+
+    def instance_folder(self, instance: str, hostname: str | None = None) -> Path:
+        """Give the folder of an instance; it need not exist."""
+        return self.root / file_name(hostname or self.hostname) / file_name(instance)
+
+    def open_instance(self, instance: str) -> Path:
+        """Make the folder of an instance of this machine where it is absent. Raises StorageError."""
+        folder = self.instance_folder(instance)
+        make_folder(folder)
+        return folder
+
+    def slot(self, instance: str, database: str, moment: datetime) -> Slot:
+        """Give the place for a new backup; two in one second get different names. Nothing is made yet."""
+        name = file_name(database)
+        folder = self.instance_folder(instance) / name / date_folder(moment)
+        first = stem = f"{name}_{timestamp(moment)}"
+        number = 1
+        present = [entry.name for entry in _scan(folder)]
+        while any(entry.startswith(stem + ".") for entry in present):
+            number += 1
+            stem = f"{first}-{number}"
+        return Slot(folder, stem)
+
+    def hostnames(self) -> list[str]:
+        """Give the folders of the machines whose backups lie here, as they are named."""
+        return _folders(self.root)
+
+    def backups(
+        self, *, hostname: str | None = None, instance: str | None = None, database: str | None = None
+    ) -> list[Backup]:
+        """Give the backups that match, newest first.
+
+        Looks under the given host, else under this machine's own name, and where nothing matches there
+        under all others. Raises Refused where several of those match; StorageError.
+        """
+        if hostname is not None:
+            return self._of_host(file_name(hostname), instance, database)
+        own = file_name(self.hostname)
+        found = self._of_host(own, instance, database)
+        if found:
+            return found
+        by_host = {
+            host: found
+            for host in self.hostnames()
+            if host != own and (found := self._of_host(host, instance, database))
+        }
+        if len(by_host) > 1:
+            raise Refused(
+                f"backups that match lie under several hosts: {', '.join(sorted(by_host))}",
+                cure="say which with --host NAME",
+            )
+        return next(iter(by_host.values()), [])
+
+    def _of_host(self, host: str, instance: str | None, database: str | None) -> list[Backup]:
+        found: list[Backup] = []
+        top = self.root / host
+        for instance_name in [file_name(instance)] if instance else _folders(top):
+            below = top / instance_name
+            for database_name in [file_name(database)] if database else _folders(below):
+                for date in _folders(below / database_name):
+                    folder = below / database_name / date
+                    found.extend(
+                        Backup(folder / name, host) for name in _files(folder) if name.endswith(RECORD_SUFFIX)
+                    )
+        return sorted(found, key=Backup.order, reverse=True)
+
+
+def newest(backups: Iterable[Backup], *, at: datetime | None = None) -> tuple[Backup, BackupRecord] | None:
+    """Give the newest backup whose snapshot is at or before `at` (any, where None), with its record.
+
+    Raises VerificationError where a record that has to be looked at is damaged: an older backup is never
+    taken in its place in silence.
+    """
+    for backup in sorted(backups, key=Backup.order, reverse=True):
+        record = backup.record()
+        if at is None or record.snapshot_at <= at:
+            return backup, record
+    return None
+
+
+def _folders(path: Path) -> list[str]:
+    return [entry.name for entry in _scan(path) if entry.is_dir(follow_symlinks=False)]
+
+
+def _files(path: Path) -> list[str]:
+    return [entry.name for entry in _scan(path) if entry.is_file(follow_symlinks=False)]
+
+
+def _scan(path: Path) -> Iterator[os.DirEntry[str]]:
+    with storage_errors(path):
+        try:
+            with os.scandir(path) as entries:
+                yield from entries
+        except FileNotFoundError:
+            return
+
+
+def check_file(record_path: Path, record: BackupRecord) -> Path:
+    """Give the backup file's path, after a look at its presence and size. Raises VerificationError."""
+    path = record_path.with_name(record.file.name)
+    with storage_errors(path):
+        try:
+            size = path.stat(follow_symlinks=False).st_size
+        except FileNotFoundError:
+            raise VerificationError(
+                f"{path}: the backup file is missing", cure="choose another backup: restore list"
+            ) from None
+    if size != record.file.bytes:
+        raise VerificationError(
+            f"{path}: {size} bytes, not the {record.file.bytes} that were written",
+            cure="the file is damaged: choose another backup (restore list)",
+        )
+    return path

@@ -1,0 +1,145 @@
+"""What every engine offers. The operations know engines only through these protocols."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol, Self
+
+from vya_backupdb.config.models import Instance
+from vya_backupdb.credentials.vault import Credential
+from vya_backupdb.model import (
+    DatabaseDefinition,
+    DatabaseInfo,
+    DumpPlan,
+    DumpTool,
+    EngineName,
+    Finding,
+    ScriptReader,
+    Section,
+    ServerFacts,
+    Statement,
+)
+from vya_backupdb.streams.process import Command
+
+
+class Session(Protocol):
+    """One connection that executes a script's statements in one database; never reconnects."""
+
+    def execute(self, statement: Statement) -> int:
+        """Execute and give the number of rows that the server says it took (0 where it does not say).
+
+        Raises StatementFailed with the server's message.
+        """
+        ...
+
+    def commit(self) -> None:
+        """Make durable what was executed since the last commit; nothing to do where it already is."""
+        ...
+
+    def cancel(self) -> None:
+        """Called from another thread: make a running statement end soon."""
+        ...
+
+    def close(self) -> None:
+        """End the connection; uncommitted rows are lost. Never raises."""
+        ...
+
+
+class Connector(Protocol):
+    """The one open connection to an instance that all the queries of a run use.
+
+    Every method raises ConnectionFailed where the connection is lost.
+    """
+
+    facts: ServerFacts
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *args: object) -> None: ...
+
+    def databases(self) -> Sequence[DatabaseInfo]:
+        """All databases but the system's own, in order of name, before include and exclude patterns."""
+        ...
+
+    def examine_instance(self) -> Sequence[Finding]:
+        """What the account lacks, and what is worth knowing, whatever the database."""
+        ...
+
+    def plan(self, database: str) -> DumpPlan:
+        """The preflight of one database: its definition, object counts, and everything found."""
+        ...
+
+    def positions(self) -> Mapping[str, str]:
+        """Binlog file, position and GTID set, or WAL position; on a replica also the source's."""
+        ...
+
+    def exists(self, database: str) -> bool:
+        """Whether the database is there."""
+        ...
+
+    def contents(self, database: str) -> Sequence[str]:
+        """Up to ten objects that make the database not empty; () where it is empty."""
+        ...
+
+    def object_counts(self, database: str) -> Mapping[str, int]:
+        """Kind to number, as in DumpPlan."""
+        ...
+
+    def examine_target(
+        self,
+        database: str,
+        definition: DatabaseDefinition | None,
+        facts: ServerFacts | None,
+        script: Iterator[Section],
+    ) -> Sequence[Finding]:
+        """What would go wrong on this server with a backup of a database so defined, from such a server.
+
+        `script` gives the sections of kind header, schema, post and footer; `definition` and `facts` are
+        None for a plain dump without metadata.
+        """
+        ...
+
+    def create(self, database: str, definition: DatabaseDefinition | None) -> None:
+        """Create the database, empty; without what stands in a load's way (see `complete`)."""
+        ...
+
+    def drop(self, database: str) -> None:
+        """Drop the database with all that is in it."""
+        ...
+
+    def session(self, database: str) -> Session:
+        """Another connection, for executing a script in the database."""
+        ...
+
+    def complete(self, database: str, definition: DatabaseDefinition) -> None:
+        """Apply last what would stand in the way of a load: settings, ACL, connection limit, comment."""
+        ...
+
+
+class Engine(Protocol):
+    """One kind of server: how to connect to it, dump it, and read its dump tool's scripts."""
+
+    name: EngineName
+
+    def connect(self, instance: Instance, credential: Credential) -> Connector:
+        """Raises ConnectionFailed with one clear line."""
+        ...
+
+    def find_tool(self, facts: ServerFacts, instance: Instance) -> DumpTool:
+        """Raises DumpToolMissing, naming what was looked for and what to install."""
+        ...
+
+    def dump_command(
+        self, plan: DumpPlan, tool: DumpTool, facts: ServerFacts, instance: Instance, credential: Credential
+    ) -> AbstractContextManager[Command]:
+        """The command that dumps one database to its stdout; its secrets live as long as the context."""
+        ...
+
+    def reader(self) -> ScriptReader:
+        """A fresh reader for one script of this engine's dump tool."""
+        ...
+
+    def statements(self, section: Section) -> Iterator[Statement]:
+        """Every statement of a section, in order; together they are the whole of it."""
+        ...

@@ -1,0 +1,214 @@
+"""The few value types that several rooms speak of. No behaviour, no imports of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal, Protocol
+
+# ---------------------------------------------------------------------------- scripts
+
+
+class SectionKind(StrEnum):
+    """What a part of a dump script is, and so when a restore executes it."""
+
+    HEADER = "header"
+    """Session settings; every parallel session replays them."""
+    SCHEMA = "schema"
+    ROWS = "rows"
+    POST = "post"
+    """What must follow the rows: final views, triggers, routines, events; indexes and constraints."""
+    FOOTER = "footer"
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Whole statements of one kind; for rows, of one table. `body` is executable by itself."""
+
+    kind: SectionKind
+    body: bytes
+    object: str | None = None
+    """Rows only: MySQL the bare table name; PostgreSQL the name as pg_dump writes it (`public."We ird"`).
+    Bytes that are not UTF-8 are kept as surrogate escapes."""
+    rows: int = 0
+    sequential: bool = False
+    """True where neighbours share a transaction (large objects): one session, in order."""
+    largest_statement: int = 0
+    """Bytes of the largest single statement in `body` that goes to the server in one packet."""
+
+
+class Action(StrEnum):
+    """What a restore does with a statement."""
+
+    EXECUTE = "execute"
+    COPY = "copy"
+    SKIP = "skip"
+    REFUSE = "refuse"
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One statement of a section as a driver executes it: no delimiter, no surrounding comments."""
+
+    text: bytes
+    offset: int
+    """Where it begins in the section's body, in bytes."""
+    action: Action = Action.EXECUTE
+    reason: str | None = None
+    """Why it is skipped (None: nothing worth a word) or refused (always said)."""
+    copy_data: memoryview | None = None
+    """COPY only: the lines, without the closing `\\.`."""
+    parallel: str | None = None
+    """Neighbours with the same value may run at the same time (`index`, `foreign key` ...); None: alone."""
+    last: bool = False
+    """True for what acts by itself (event triggers): after all other post statements."""
+    later: bytes | None = None
+    """Executed after everything else, e.g. `ALTER EVENT e ENABLE` for an event created disabled."""
+
+
+class ScriptReader(Protocol):
+    """Turns the output of one dump tool, however it is cut into chunks, into the same sections."""
+
+    def feed(self, data: bytes) -> Iterator[Section]:
+        """Take the next bytes and give the sections that are complete."""
+        ...
+
+    def finish(self) -> Iterator[Section]:
+        """Give what is left. Raises DumpFailed where the script is cut short or has no trailer."""
+        ...
+
+
+class Verdict(StrEnum):
+    """What a line on a dump tool's stderr means."""
+
+    BENIGN = "benign"
+    WARNING = "warning"
+    FATAL = "fatal"
+
+
+# ---------------------------------------------------------------------------- servers
+
+EngineName = Literal["mysql", "postgresql"]
+Flavour = Literal["mysql", "mariadb", "postgresql"]
+
+
+@dataclass(frozen=True, slots=True)
+class ServerFacts:
+    """What a server says of itself."""
+
+    engine: EngineName
+    flavour: Flavour
+    version: str
+    """As people write it: `10.11.14`, `9.7.0`, `15.18`."""
+    version_number: tuple[int, ...]
+    account: str
+    """Who is logged in: `backup@localhost`, `backup`."""
+    settings: dict[str, str] = field(default_factory=dict)
+    """The settings that decide about a dump or restore (`max_allowed_packet` in bytes, `sql_mode` ...)."""
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseInfo:
+    """One database of a server's list."""
+
+    name: str
+    estimated_bytes: int
+    """The server's own estimate of the data without indexes; 0 where it cannot say."""
+    unavailable: str | None = None
+    """Why it cannot be dumped at all (`datconnlimit = -2` ...); None: it can."""
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseSetting:
+    """A setting that PostgreSQL applies to sessions of a database (`ALTER DATABASE|ROLE ... SET`)."""
+
+    name: str
+    value: str
+    role: str | None = None
+    """None: for every role."""
+
+
+@dataclass(frozen=True, slots=True)
+class MySQLDefinition:
+    """What `CREATE DATABASE` needs on MySQL and MariaDB."""
+
+    charset: str
+    collation: str
+    comment: str = ""
+    """MariaDB only."""
+    encryption: bool = False
+    """MySQL only: DEFAULT ENCRYPTION='Y'."""
+    engine: Literal["mysql"] = "mysql"
+
+
+@dataclass(frozen=True, slots=True)
+class PostgreSQLDefinition:
+    """What `pg_dump --create` would restore of a PostgreSQL database itself."""
+
+    owner: str
+    encoding: str
+    locale_provider: str
+    """`libc`, `icu` or `builtin`."""
+    collate: str
+    ctype: str
+    locale: str | None = None
+    """The ICU or builtin locale."""
+    icu_rules: str | None = None
+    tablespace: str = "pg_default"
+    connection_limit: int = -1
+    is_template: bool = False
+    acl: tuple[str, ...] | None = None
+    """aclitems as text; None: the default privileges."""
+    settings: tuple[DatabaseSetting, ...] = ()
+    comment: str | None = None
+    security_labels: tuple[tuple[str, str], ...] = ()
+    """(provider, label)."""
+    engine: Literal["postgresql"] = "postgresql"
+
+
+DatabaseDefinition = MySQLDefinition | PostgreSQLDefinition
+
+
+class Severity(StrEnum):
+    """How grave a finding is."""
+
+    WARNING = "warning"
+    PRIVILEGE = "privilege"
+    """A missing privilege: a fault, or a warning where the instance says `allow_partial`."""
+    FAULT = "fault"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something found beforehand: what is the matter, with which object, and what to do."""
+
+    severity: Severity
+    what: str
+    object: str | None = None
+    cure: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DumpTool:
+    """The dump tool chosen for a server."""
+
+    path: str
+    flavour: Flavour
+    version: str
+    version_number: tuple[int, ...]
+    notes: tuple[str, ...] = ()
+    """Why it is worth a warning (`older than the server`); goes into the metadata."""
+
+
+@dataclass(frozen=True, slots=True)
+class DumpPlan:
+    """What the preflight of one database decided about its dump."""
+
+    database: str
+    definition: DatabaseDefinition
+    findings: tuple[Finding, ...] = ()
+    consistency: Literal["snapshot", "locked"] = "snapshot"
+    """`snapshot`: one transaction; `locked`: tables are read-locked while they are dumped."""
+    object_counts: dict[str, int] = field(default_factory=dict)
+    """Kind (`table`, `view`, `routine` ...) to number."""

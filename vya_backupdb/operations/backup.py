@@ -1,0 +1,159 @@
+"""Back up databases of one or several instances; one failure does not stop the others."""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from vya_backupdb.catalog import journal
+from vya_backupdb.catalog.record import BackupRecord
+from vya_backupdb.catalog.store import Store
+from vya_backupdb.config.models import Config, Instance, Patterns
+from vya_backupdb.credentials.vault import Vault
+from vya_backupdb.engines.registry import engine_named
+from vya_backupdb.errors import BackupError, ConnectionFailed, VyaBackupDBError
+from vya_backupdb.locks import locked
+from vya_backupdb.log import get_logger
+from vya_backupdb.model import DatabaseInfo
+from vya_backupdb.operations.dump import Dumped, PlannedDump, Source, dump, plan_dump
+from vya_backupdb.operations.progress import Progress
+from vya_backupdb.streams.codec import Codec
+
+log = get_logger(__name__)
+
+_MOST_THREADS = 4
+"""Each compression thread holds a section of 16 MiB and its frame: memory stays bounded on large machines."""
+
+
+@dataclass(frozen=True)
+class BackupRequest:
+    """What to back up."""
+
+    instances: tuple[str, ...]
+    databases: tuple[str, ...] = ()
+    """Empty: all that the patterns of the configuration choose."""
+    codec: Codec | None = None
+    dry_run: bool = False
+
+
+@dataclass(frozen=True)
+class BackupOutcome:
+    """How it went with one database, or with an instance as a whole (`database` None)."""
+
+    instance: str
+    database: str | None
+    seconds: float = 0.0
+    record: BackupRecord | None = None
+    path: Path | None = None
+    """Of the record, where a backup was made."""
+    planned: PlannedDump | None = None
+    """Where nothing was run (`dry_run`)."""
+    error: VyaBackupDBError | None = None
+
+
+def backup(
+    config: Config, vault: Vault, request: BackupRequest, progress: Progress
+) -> Iterator[BackupOutcome]:
+    """Back up what the request names and give each outcome as it comes."""
+    store = Store(config.storage.path, config.storage.hostname)
+    for instance in (config.instance(name) for name in request.instances):
+        try:
+            yield from _backup_instance(config, vault, store, instance, request, progress)
+        except VyaBackupDBError as error:
+            log.error("backup failed", instance=instance.id, error=error.what)
+            yield BackupOutcome(instance.id, None, error=error)
+
+
+def _backup_instance(
+    config: Config, vault: Vault, store: Store, instance: Instance, request: BackupRequest, progress: Progress
+) -> Iterator[BackupOutcome]:
+    credential = vault.credential(instance.id)
+    engine = engine_named(instance.engine)
+    if request.dry_run:
+        folder = store.instance_folder(instance.id)
+        guard = nullcontext()
+    else:
+        folder = store.open_instance(instance.id)
+        guard = locked(folder, instance.id)
+    with guard, engine.connect(instance, credential) as connector:
+        source = Source(
+            instance=instance,
+            credential=credential,
+            engine=engine,
+            connector=connector,
+            tool=engine.find_tool(connector.facts, instance),
+            store=store,
+            codec=request.codec or Codec.named(config.compression.codec, config.compression.level),
+            reserve=config.storage.reserve(),
+            threads=min(_MOST_THREADS, len(os.sched_getaffinity(0))),
+            run_id=uuid.uuid4().hex,
+        )
+        for info in choose_databases(instance, connector.databases(), request.databases):
+            yield _backup_database(source, folder, info, progress, dry_run=request.dry_run)
+
+
+def choose_databases(
+    instance: Instance, present: Sequence[DatabaseInfo], named: Sequence[str]
+) -> list[DatabaseInfo]:
+    """Choose the databases that are named, else those that the patterns of the configuration take.
+
+    Raises ConnectionFailed where a named one is not on the server.
+    """
+    if not named:
+        return [info for info in present if matches(info.name, instance.databases)]
+    by_name = {info.name: info for info in present}
+    absent = [name for name in named if name not in by_name]
+    if absent:
+        raise ConnectionFailed(
+            f"{instance.id}: no such database: {', '.join(absent)}",
+            cure="the account sees: " + (", ".join(by_name) or "none"),
+        )
+    return [by_name[name] for name in dict.fromkeys(named)]
+
+
+def matches(name: str, patterns: Patterns) -> bool:
+    """Whether the include patterns take a name and the exclude patterns leave it in."""
+    return any(fnmatchcase(name, pattern) for pattern in patterns.include) and not any(
+        fnmatchcase(name, pattern) for pattern in patterns.exclude
+    )
+
+
+def _backup_database(
+    source: Source, folder: Path, info: DatabaseInfo, progress: Progress, *, dry_run: bool
+) -> BackupOutcome:
+    started = time.monotonic()
+    names = {"instance": source.instance.id, "database": info.name}
+    log.info("backup started", **names)
+    progress.begin(info.name, info.estimated_bytes or None)
+    try:
+        if info.unavailable:
+            raise BackupError(f"{info.name}: cannot be dumped: {info.unavailable}")
+        planned = plan_dump(source, info.name, info.estimated_bytes)
+        if dry_run:
+            return BackupOutcome(**names, planned=planned)
+        done: Dumped = dump(source, planned, progress)
+    except VyaBackupDBError as error:
+        log.error("backup failed", **names, error=error.what)
+        if not dry_run:
+            journal.append(folder, "backup failed", database=info.name, run=source.run_id, error=error.what)
+        return BackupOutcome(**names, seconds=time.monotonic() - started, error=error)
+    finally:
+        progress.end()
+    seconds = time.monotonic() - started
+    for warning in done.record.warnings:
+        log.warning("backup warning", **names, what=warning.what)
+    log.info(
+        "backup finished",
+        **names,
+        file=done.record.file.name,
+        bytes=done.record.file.bytes,
+        seconds=round(seconds, 3),
+    )
+    journal.append(folder, "backup", database=info.name, run=source.run_id, backup=done.record.id)
+    return BackupOutcome(**names, seconds=seconds, record=done.record, path=done.path)

@@ -1,0 +1,83 @@
+"""Which backup a selection means: the newest, the newest before a moment, or a file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from vya_backupdb.catalog.record import BackupRecord, read_record
+from vya_backupdb.catalog.store import RECORD_SUFFIX, Store, check_file, newest
+from vya_backupdb.errors import Refused, VerificationError
+
+
+@dataclass(frozen=True)
+class Selection:
+    """One backup: `file`, or of `instance` and `database` the newest (`at` None) or newest before `at`."""
+
+    instance: str | None = None
+    database: str | None = None
+    at: datetime | None = None
+    file: Path | None = None
+    host: str | None = None
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A backup file; its record is None for a plain dump that another program made."""
+
+    path: Path
+    record: BackupRecord | None
+
+
+def choose(store: Store, selection: Selection) -> Chosen:
+    """Find the one backup that is meant.
+
+    Raises Refused where nothing matches or several do, VerificationError where the record or file of the
+    one that is meant is damaged or missing.
+    """
+    if selection.file is not None:
+        return _choose_file(selection.file)
+    if selection.instance is None or selection.database is None:
+        raise Refused("which backup is not said", cure="name --instance and --database, or --file")
+    backups = store.backups(hostname=selection.host, instance=selection.instance, database=selection.database)
+    found = newest(backups, at=selection.at)
+    if found is None:
+        before = f" at or before {selection.at.isoformat()}" if selection.at else ""
+        raise Refused(
+            f"{store.root}: no backup of {selection.instance}/{selection.database}{before}",
+            cure="see what there is: restore list",
+        )
+    backup, record = found
+    return Chosen(check_file(backup.path, record), record)
+
+
+def _choose_file(path: Path) -> Chosen:
+    if not path.is_file():
+        raise Refused(f"{path}: no such file", cure="name a backup file (.sql, .sql.gz or .sql.zst)")
+    record_path = _record_path(path)
+    if record_path is None:
+        return Chosen(path, None)
+    record = read_record(record_path)
+    if record.file.name != path.name:
+        raise VerificationError(
+            f"{record_path}: is the record of {record.file.name}, not of {path.name}",
+            cure="put the files of one backup together under their own names",
+        )
+    return Chosen(check_file(record_path, record), record)
+
+
+def _record_path(path: Path) -> Path | None:
+    for suffix in (".sql.zst", ".sql.gz", ".sql"):
+        if path.name.endswith(suffix):
+            record = path.with_name(path.name.removesuffix(suffix) + RECORD_SUFFIX)
+            return record if record.is_file() else None
+    return None
+
+
+def parse_moment(text: str) -> datetime:
+    """Read a time as people write it (`2026-11-23 05:00`), local unless it carries an offset.
+
+    Raises ValueError.
+    """
+    return datetime.fromisoformat(text).astimezone(UTC)

@@ -1,0 +1,295 @@
+"""Execute a script's sections on a server: schema in one session, rows in several, then what follows."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from vya_backupdb.archive.source import ScriptSource
+from vya_backupdb.engines.base import Engine, Session
+from vya_backupdb.errors import RestoreError, StatementFailed, VerificationError
+from vya_backupdb.log import get_logger
+from vya_backupdb.model import Action, Section, SectionKind, Statement
+from vya_backupdb.operations.progress import Progress
+
+log = get_logger(__name__)
+
+_RETRIES = 5
+"""Attempts at a section or statement that the server ended for a deadlock."""
+
+
+@dataclass(frozen=True)
+class FailedStatement:
+    """A statement after the rows that the server refused."""
+
+    text: bytes
+    error: str
+
+
+@dataclass
+class LoadReport:
+    """What a load did."""
+
+    rows: Counter[str] = field(default_factory=Counter)
+    """Table to rows that the server says it took."""
+    notices: list[str] = field(default_factory=list)
+    """What was left out on purpose, once each."""
+    failed: list[FailedStatement] = field(default_factory=list)
+    """Statements after the rows that failed; the rest was executed."""
+
+
+class Loader:
+    """Loads one script into one database over up to `jobs` sessions, each of which replays the header."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        open_session: Callable[[], Session],
+        source: ScriptSource,
+        *,
+        jobs: int,
+        progress: Progress,
+    ) -> None:
+        self._engine = engine
+        self._open_session = open_session
+        self._source = source
+        self._jobs = jobs
+        self._progress = progress
+        self._report = LoadReport()
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._sessions: list[Session] = []
+        self._done_bytes = 0
+
+    def load(self) -> LoadReport:
+        """Load all. Raises RestoreError at the first failure before the end of the rows.
+
+        Raises VerificationError where the server took other numbers of rows than were backed up.
+        """
+        with self._session() as session:
+            for section in self._source.sections({SectionKind.SCHEMA}):
+                self._execute_all(session, section)
+            session.commit()
+        self._load_rows()
+        self._check_rows()
+        self._load_post()
+        return self._report
+
+    def rows_verified(self) -> bool:
+        """Whether the source knows how many rows each table must have."""
+        return self._source.expected_rows() is not None
+
+    @contextmanager
+    def _session(self) -> Iterator[Session]:
+        session = self._open_session()
+        with self._lock:
+            self._sessions.append(session)
+        try:
+            for section in self._source.sections({SectionKind.HEADER}):
+                for statement in self._engine.statements(section):
+                    self._execute(session, statement)
+            yield session
+        finally:
+            with self._lock:
+                self._sessions.remove(session)
+            session.close()
+
+    # ------------------------------------------------------------------ rows
+
+    def _load_rows(self) -> None:
+        """Let the workers take sections from a short queue, so that memory stays bounded."""
+        waiting: queue.Queue[Callable[[], Section] | None] = queue.Queue(maxsize=self._jobs)
+        with ThreadPoolExecutor(self._jobs + 1, thread_name_prefix="load") as pool:
+            workers = [pool.submit(self._row_worker, waiting) for _ in range(self._jobs)]
+            feeder = pool.submit(self._feed_rows, waiting)
+            self._await([feeder, *workers])
+
+    def _feed_rows(self, waiting: queue.Queue[Callable[[], Section] | None]) -> None:
+        with self._session() as in_order:
+            for task in self._source.row_tasks():
+                if task.sequential:
+                    self._load_section(in_order, task.read())
+                else:
+                    self._put(waiting, task.read)
+        for _ in range(self._jobs):
+            self._put(waiting, None)
+
+    def _put(
+        self, waiting: queue.Queue[Callable[[], Section] | None], item: Callable[[], Section] | None
+    ) -> None:
+        while True:
+            self._check_stop()
+            try:
+                waiting.put(item, timeout=0.2)
+            except queue.Full:
+                continue
+            return
+
+    def _row_worker(self, waiting: queue.Queue[Callable[[], Section] | None]) -> None:
+        with self._session() as session:
+            while True:
+                self._check_stop()
+                try:
+                    read = waiting.get(timeout=0.2)
+                except queue.Empty:
+                    continue
+                if read is None:
+                    return
+                self._load_section(session, read())
+
+    def _load_section(self, session: Session, section: Section) -> None:
+        rows = self._retry(lambda: self._execute_all(session, section))
+        session.commit()
+        with self._lock:
+            if section.object is not None:
+                self._report.rows[section.object] += rows
+            self._done_bytes += len(section.body)
+            self._progress.advance(self._done_bytes, section.object)
+
+    def _check_rows(self) -> None:
+        expected = self._source.expected_rows()
+        if expected is None:
+            return
+        wrong = [
+            f"{table}: {self._report.rows[table]:,} rows of {count:,}"
+            for table, count in expected.items()
+            if self._report.rows[table] != count
+        ]
+        if wrong:
+            more = f" and {len(wrong) - 5} more tables" if len(wrong) > 5 else ""
+            raise VerificationError(
+                "the server took other numbers of rows than were backed up: " + "; ".join(wrong[:5]) + more,
+                cure="the target is incomplete and has neither its indexes nor its triggers: restore again with --drop",
+            )
+
+    # ------------------------------------------------------------------ after the rows
+
+    def _load_post(self) -> None:
+        """Run neighbours of one parallel class side by side, all else alone and in order."""
+        afterwards: list[Statement] = []
+        batch: list[Statement] = []
+        with self._session() as session:
+            for statement in self._post_statements():
+                if batch and statement.parallel != batch[0].parallel:
+                    self._run_batch(session, batch)
+                    batch = []
+                if statement.last:
+                    afterwards.append(statement)
+                elif statement.parallel is not None:
+                    batch.append(statement)
+                else:
+                    self._try(session, statement)
+                if statement.later is not None:
+                    afterwards.append(Statement(statement.later, statement.offset))
+            self._run_batch(session, batch)
+            session.commit()
+            for statement in afterwards:
+                self._try(session, statement)
+            session.commit()
+
+    def _post_statements(self) -> Iterator[Statement]:
+        for section in self._source.sections({SectionKind.POST}):
+            yield from self._engine.statements(section)
+
+    def _run_batch(self, session: Session, batch: list[Statement]) -> None:
+        if self._jobs == 1 or len(batch) < 2:
+            for statement in batch:
+                self._try(session, statement)
+            return
+        remaining = iter(batch)
+
+        def work() -> None:
+            with self._session() as own:
+                while True:
+                    self._check_stop()
+                    with self._lock:
+                        statement = next(remaining, None)
+                    if statement is None:
+                        return
+                    self._try(own, statement)
+                    own.commit()
+
+        with ThreadPoolExecutor(self._jobs, thread_name_prefix="load") as pool:
+            self._await([pool.submit(work) for _ in range(min(self._jobs, len(batch)))])
+
+    def _try(self, session: Session, statement: Statement) -> None:
+        """Execute a statement after the rows; a refusal of the server is noted and the rest goes on."""
+        try:
+            self._retry(lambda: self._execute(session, statement))
+        except StatementFailed as error:
+            if error.connection_lost:
+                raise
+            log.error("statement failed", error=error.what)
+            with self._lock:
+                self._report.failed.append(FailedStatement(statement.text, error.what))
+
+    # ------------------------------------------------------------------ statements
+
+    def _execute_all(self, session: Session, section: Section) -> int:
+        return sum(self._execute(session, statement) for statement in self._engine.statements(section))
+
+    def _execute(self, session: Session, statement: Statement) -> int:
+        if statement.action is Action.REFUSE:
+            raise RestoreError(
+                f"refused to execute: {statement.reason}", cure="remove the statement from the script"
+            )
+        if statement.action is Action.SKIP:
+            if statement.reason:
+                self._notice(statement.reason)
+            return 0
+        return session.execute(statement)
+
+    def _notice(self, text: str) -> None:
+        with self._lock:
+            if text not in self._report.notices:
+                self._report.notices.append(text)
+
+    def _retry(self, act: Callable[[], int]) -> int:
+        for attempt in range(1, _RETRIES + 1):
+            try:
+                return act()
+            except StatementFailed as error:
+                if not error.retryable or attempt == _RETRIES:
+                    raise
+                log.debug("retrying after a deadlock", attempt=attempt)
+                time.sleep(0.05 * 2**attempt)
+        raise AssertionError("unreachable")
+
+    # ------------------------------------------------------------------ threads
+
+    def _await(self, futures: Iterable[Future[None]]) -> None:
+        """Wait for all; at the first failure or interruption stop the others, and raise it."""
+        waiting = set(futures)
+        try:
+            done, pending = wait(waiting, return_when=FIRST_EXCEPTION)
+            if pending or any(future.exception() for future in done):
+                self._halt()
+                wait(pending)
+        except BaseException:
+            self._halt()
+            raise
+        failures = [error for future in waiting if (error := future.exception())]
+        real = [error for error in failures if not isinstance(error, _Stopped)]
+        if failures:
+            raise (real or failures)[0]
+
+    def _halt(self) -> None:
+        self._stop.set()
+        with self._lock:
+            sessions = list(self._sessions)
+        for session in sessions:
+            session.cancel()
+
+    def _check_stop(self) -> None:
+        if self._stop.is_set():
+            raise _Stopped
+
+
+class _Stopped(Exception):
+    """Another thread of the load has failed."""
