@@ -107,6 +107,12 @@ class StorageError(VyaBackupDBError):
     exit_code = 23
 
 
+class ScratchError(VyaBackupDBError):
+    """A throw-away server cannot be made, started or stopped."""
+
+    exit_code = 12
+
+
 class Refused(VyaBackupDBError):
     """What was asked for would harm something, or is ambiguous; nothing was changed."""
 

@@ -164,6 +164,8 @@ class PostgreSQLDefinition:
     comment: str | None = None
     security_labels: tuple[tuple[str, str], ...] = ()
     """(provider, label)."""
+    lacks: tuple[str, ...] = ()
+    """What every new database has and this one has not: `schema public`, `extension plpgsql`."""
     engine: Literal["postgresql"] = "postgresql"
 
 
@@ -211,4 +213,6 @@ class DumpPlan:
     consistency: Literal["snapshot", "locked"] = "snapshot"
     """`snapshot`: one transaction; `locked`: tables are read-locked while they are dumped."""
     object_counts: dict[str, int] = field(default_factory=dict)
-    """Kind (`table`, `view`, `routine` ...) to number."""
+    """Kind (`table`, `view`, `routine` ...) to number, without what is left out."""
+    tool_options: tuple[str, ...] = ()
+    """Options for this dump only: with `allow_partial`, they leave out what the account may not read."""

@@ -248,16 +248,16 @@ def test_ten_thousand_backups_are_found_and_read_quickly(store: Store) -> None:
 
 
 def test_the_journal_gives_back_what_was_written(tmp_path: Path) -> None:
-    journal.append(tmp_path, "backup", now=MOMENT, database="shop")
-    journal.append(tmp_path, "restore", now=MOMENT, database='we"ird\n')
+    journal.append(tmp_path, "backup", {"database": "shop"}, now=MOMENT)
+    journal.append(tmp_path, "restore", {"database": 'we"ird\n'}, now=MOMENT)
     assert [entry["database"] for entry in journal.entries(tmp_path)] == ["shop", 'we"ird\n']
 
 
 def test_a_torn_line_of_the_journal_spoils_only_itself(tmp_path: Path) -> None:
-    journal.append(tmp_path, "one")
+    journal.append(tmp_path, "one", {})
     with (tmp_path / journal.JOURNAL).open("ab") as file:
         file.write(b'{"at": "20')
-    journal.append(tmp_path, "two")
+    journal.append(tmp_path, "two", {})
     assert [entry["event"] for entry in journal.entries(tmp_path)] == ["one", "two"]
 
 

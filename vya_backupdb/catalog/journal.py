@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from vya_backupdb.catalog.publish import storage_errors
 JOURNAL = "journal.jsonl"
 
 
-def append(folder: Path, event: str, *, now: datetime | None = None, **facts: Any) -> None:
+def append(folder: Path, event: str, facts: Mapping[str, object], *, now: datetime | None = None) -> None:
     """Add one line to the instance folder's journal and make it durable. Raises StorageError.
 
     A line torn by a crash is closed first, so that it spoils only itself.

@@ -1,0 +1,1 @@
+"""The configuration: models, and the file that fills them."""

@@ -1,7 +1,7 @@
 """The configuration as frozen models; `load` fills them.
 
-Validators that belong to one field look at the fields above it, so that one run finds every fault.
-Paths are made absolute against the folder in the validation context (`{"folder": Path}`).
+A rule over several keys is a validator of the last of them and looks at those above it (`info.data`),
+so that one run finds every fault.
 """
 
 from __future__ import annotations
@@ -16,72 +16,48 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
-    PlainSerializer,
     SerializerFunctionWrapHandler,
-    StringConstraints,
     ValidationInfo,
     field_validator,
     model_serializer,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
-from vya_backupdb.config.quantities import Size, format_duration, parse_duration, parse_size
+from vya_backupdb.config.quantities import Size
+from vya_backupdb.config.values import (
+    ConfigPath,
+    DataSize,
+    Duration,
+    FolderName,
+    Host,
+    Identifier,
+    Jobs,
+    Port,
+    Text,
+    TextList,
+)
+from vya_backupdb.errors import ConfigurationError
+
+LEVELS = {"zstd": (1, 19), "gzip": (1, 9)}
+"""The lowest and the highest level of each codec, as streams.codec has them."""
 
 
 class Model(BaseModel):
-    """Frozen, and an unknown key is a fault."""
+    """Frozen, and an unknown key is a fault; an empty section is one with its defaults."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
-
-# ---------------------------------------------------------------------------- kinds of values
-
-
-def _path(value: object, info: ValidationInfo) -> object:
-    if not isinstance(value, str | Path):
-        return value
-    text = str(value)
-    if not text.strip() or "\0" in text:
-        raise ValueError("not a path")
-    try:
-        path = Path(text).expanduser()
-    except RuntimeError:
-        raise ValueError("the home folder that ~ stands for is not known") from None
-    return (info.context or {}).get("folder", Path()) / path
+    @model_validator(mode="before")
+    @classmethod
+    def _empty(cls, value: object) -> object:
+        return {} if value is None else value
 
 
-def _duration(value: object) -> object:
-    if isinstance(value, str):
-        return parse_duration(value)
-    if isinstance(value, timedelta):
-        return value
-    raise ValueError("not a duration: write a number with a unit, as 30s, 5m, 1h30m or 2d")
-
-
-def _size(value: object) -> object:
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        return Size(value)
-    if isinstance(value, str):
-        return parse_size(value)
-    if isinstance(value, Size):
-        return value
-    raise ValueError("not a size: write bytes, a number with a unit (500MB, 2GiB), or a share (10%)")
-
-
-def _text_list(value: object) -> object:
-    if isinstance(value, str):
-        raise ValueError('a list is needed here: write ["..."]')
-    return value
-
-
-ConfigPath = Annotated[Path, BeforeValidator(_path), PlainSerializer(str, return_type=str)]
-Duration = Annotated[timedelta, BeforeValidator(_duration), PlainSerializer(format_duration, return_type=str)]
-DataSize = Annotated[Size, BeforeValidator(_size), PlainSerializer(str, return_type=str)]
-Text = Annotated[str, StringConstraints(min_length=1, pattern=r"^[^\x00-\x1f\x7f]*$")]
-TextList = Annotated[tuple[Text, ...], BeforeValidator(_text_list)]
+def _refuse(what: str) -> PydanticCustomError:
+    return PydanticCustomError("rule", "{what}", {"what": what})
 
 
 # ---------------------------------------------------------------------------- instances
@@ -92,32 +68,27 @@ class Tls(Model):
 
     mode: Literal["disable", "require", "verify-ca", "verify-full"] = "require"
     ca: ConfigPath | None = None
+    """None: the system's own certification authorities."""
     cert: ConfigPath | None = None
-    key: ConfigPath | None = None
+    key: Annotated[ConfigPath | None, Field(validate_default=True)] = None
 
-    @field_validator("ca", "cert", "key")
+    @field_validator("ca", "cert")
     @classmethod
-    def _needs_tls(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+    def _has_effect(cls, value: Path | None, info: ValidationInfo) -> Path | None:
         if value is not None and info.data.get("mode") == "disable":
-            raise ValueError("without effect where `mode` is disable")
+            raise _refuse("without effect where `mode` is disable")
         return value
 
     @field_validator("key")
     @classmethod
-    def _key_needs_cert(cls, value: Path | None, info: ValidationInfo) -> Path | None:
-        if value is not None and info.data.get("cert", value) is None:
-            raise ValueError("without effect as long as there is no `cert`")
+    def _pair(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if "cert" in info.data and (value is None) != (info.data["cert"] is None):
+            raise _refuse("`cert` and `key` need each other")
         return value
-
-    @model_validator(mode="after")
-    def _cert_needs_key(self) -> Tls:
-        if self.cert is not None and self.key is None:
-            raise ValueError("`cert` needs its `key`")
-        return self
 
 
 class Patterns(Model):
-    """Shell patterns of database names."""
+    """Shell patterns of database names: those taken, and of these those left out."""
 
     include: TextList = ("*",)
     exclude: TextList = ()
@@ -127,93 +98,82 @@ class Dump(Model):
     """How the dump tool is run and watched."""
 
     tool: ConfigPath | None = None
-    """Another dump tool than the one found; None: found."""
+    """Another dump tool than the one found."""
     stall_timeout: Duration = timedelta(minutes=5)
+    """The longest silence."""
     timeout: Duration | None = timedelta(hours=6)
-    """None: none."""
+    """The longest dump of one database; None: no limit."""
     extra_options: TextList = ()
-    """Options of the dump tool beyond our own; the engine allows some."""
+    """Options beyond our own; the engine has a list of those it allows."""
 
     @field_validator("extra_options")
     @classmethod
     def _are_options(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if bad := [text for text in value if not re.match(r"--[a-z]", text)]:
-            raise ValueError(f"{bad[0]!r} is not an option: each begins with -- (--name or --name=value)")
+        if any(not re.match(r"--[a-z]", text) for text in value):
+            raise _refuse("each option begins with two dashes: --name or --name=value")
         return value
 
 
 class Instance(Model):
-    """One server. `host` or `socket` is set, never both."""
+    """One server. Either `host` or `socket` is set."""
 
-    id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+    id: Identifier
     engine: Literal["mysql", "postgresql"]
-    host: str | None = None
+    host: Host | None = None
     socket: Annotated[ConfigPath | None, Field(validate_default=True)] = None
-    """MySQL and MariaDB: the socket; PostgreSQL: the folder that it lies in."""
-    port: Annotated[int | None, Field(ge=1, le=65535)] = None
-    """None: the engine's own (3306, 5432)."""
+    """MySQL, MariaDB: the socket; PostgreSQL: the folder that it lies in."""
+    port: Port | None = None
+    """None: the engine's own. PostgreSQL's sockets have it in their names."""
     tls: Tls | None = None
-    """None: the engine's own preference (encrypted where the server offers it, nothing verified)."""
+    """None: encrypted where the server offers it, nothing verified."""
     maintenance_database: Text = "postgres"
     """PostgreSQL only: where to connect for listing."""
     databases: Patterns = Patterns()
-    jobs: Annotated[int, Field(ge=1, le=64)] = 2
+    jobs: Jobs = 2
+    """Connections that load rows at the same time."""
     allow_partial: bool = False
+    """Missing privileges are warnings: what the account cannot see is not in the backup."""
     lock_wait: Duration = timedelta(seconds=60)
+    """The longest wait for a lock on the server."""
     dump: Dump = Dump()
 
     @field_validator("engine", mode="before")
     @classmethod
     def _alias(cls, value: object) -> object:
+        if isinstance(value, str) and value not in ("mysql", "mariadb", "postgresql"):
+            raise _refuse("must be mysql, mariadb or postgresql")
         return "mysql" if value == "mariadb" else value
-
-    @field_validator("host")
-    @classmethod
-    def _is_host(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        if "/" in value:
-            raise ValueError("a path: name a socket with `socket`")
-        if re.fullmatch(r"[^:]+:[0-9]+", value):
-            raise ValueError("name the port with `port`")
-        if not re.fullmatch(r"[^\W_][\w.-]*|[0-9A-Fa-f:.]+(%[\w.-]+)?", value) or len(value) > 253:
-            raise ValueError("not a host name or address")
-        return value
 
     @field_validator("socket")
     @classmethod
     def _host_or_socket(cls, value: Path | None, info: ValidationInfo) -> Path | None:
-        if "host" not in info.data:  # it has a fault of its own
-            return value
-        if value is None and info.data["host"] is None:
-            raise ValueError("one of `host` and `socket` is needed")
-        if value is not None and info.data["host"] is not None:
-            raise ValueError("either `host` or `socket`, not both")
+        if "host" in info.data and (value is None) == (info.data["host"] is None):
+            raise _refuse("either `host` or `socket` is needed" + (", not both" if value else ""))
         return value
 
     @field_validator("port")
     @classmethod
     def _port_has_effect(cls, value: int | None, info: ValidationInfo) -> int | None:
         if value is not None and info.data.get("socket") and info.data.get("engine") == "mysql":
-            raise ValueError("without effect with a `socket`")
+            raise _refuse("without effect with a `socket`")
         return value
 
     @field_validator("tls")
     @classmethod
     def _tls_has_effect(cls, value: Tls | None, info: ValidationInfo) -> Tls | None:
-        if value is not None and value.mode != "disable" and info.data.get("socket"):
-            raise ValueError("without effect with a `socket`")
+        if value is not None and info.data.get("socket"):
+            raise _refuse("without effect with a `socket`")
         return value
 
     @field_validator("maintenance_database")
     @classmethod
-    def _maintenance_database_has_effect(cls, value: str, info: ValidationInfo) -> str:
+    def _is_for_postgresql(cls, value: str, info: ValidationInfo) -> str:
         if info.data.get("engine") == "mysql":
-            raise ValueError("only PostgreSQL has one")
+            raise _refuse("only for PostgreSQL")
         return value
 
     @model_serializer(mode="wrap")
-    def _without_foreign_keys(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _own_keys(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         shown: dict[str, Any] = handler(self)
         if self.engine == "mysql":
             shown.pop("maintenance_database", None)
@@ -227,9 +187,7 @@ class Storage(Model):
     """Where backups are kept."""
 
     path: ConfigPath = Path("/var/backups/vya-backupdb")
-    hostname: Annotated[str, StringConstraints(pattern=r"^[^\x00-\x20/\x7f]{1,253}$")] = Field(
-        default_factory=sockets.gethostname
-    )
+    hostname: FolderName = Field(default_factory=sockets.gethostname)
     """The name of this machine's folder."""
     min_free: DataSize = Size(percent=10)
     """What is kept free: bytes, or a share of the file system."""
@@ -240,7 +198,7 @@ class Storage(Model):
         return sockets.gethostname() if value is None else value
 
     def reserve(self) -> int:
-        """Give `min_free` in bytes for the file system that `path` lies on or will lie on."""
+        """Give `min_free` in bytes, for the file system that `path` lies on or will lie on."""
         folder = next((f for f in (self.path, *self.path.absolute().parents) if f.exists()), Path("/"))
         return self.min_free.of(shutil.disk_usage(folder).total)
 
@@ -249,12 +207,25 @@ class Compression(Model):
     """How backups are compressed."""
 
     codec: Literal["zstd", "gzip", "none"] = "zstd"
-    level: int | None = None
+    level: Annotated[int | None, Field(strict=True)] = None
     """None: the codec's own."""
 
+    @field_validator("level")
+    @classmethod
+    def _exists(cls, value: int | None, info: ValidationInfo) -> int | None:
+        codec = info.data.get("codec")
+        if value is None or codec is None:
+            return value
+        if codec not in LEVELS:
+            raise _refuse(f"without effect where `codec` is {codec}")
+        lowest, highest = LEVELS[codec]
+        if not lowest <= value <= highest:
+            raise _refuse(f"{codec} has the levels {lowest} to {highest}")
+        return value
 
-class KeySource(Model):
-    """Where the key of the credentials file comes from; none of the three: the host name."""
+
+class Key(Model):
+    """Where the key of the credentials file comes from; none of the three: from the host name."""
 
     file: ConfigPath | None = None
     env: Text | None = None
@@ -265,10 +236,15 @@ class KeySource(Model):
     def _one(cls, value: object) -> object:
         if value == "hostname":
             return {}
-        if isinstance(value, dict) and sum(part is not None for part in value.values()) != 1:
-            raise ValueError("write hostname, or one of {file: PATH}, {env: NAME}, {systemd: NAME}")
-        if isinstance(value, str):
-            raise ValueError("write hostname, {file: PATH}, {env: NAME} or {systemd: NAME}")
+        if not isinstance(value, dict) or sum(part is not None for part in value.values()) > 1:
+            raise _refuse("write hostname, {file: PATH}, {env: NAME} or {systemd: NAME}")
+        return value
+
+    @field_validator("systemd")
+    @classmethod
+    def _is_name(cls, value: str | None) -> str | None:
+        if value is not None and (not re.fullmatch(r"[^/]{1,255}", value) or value in (".", "..")):
+            raise _refuse("the name of a credential is not a path")
         return value
 
     @model_serializer(mode="plain")
@@ -281,7 +257,7 @@ class Credentials(Model):
     """Where the encrypted credentials are."""
 
     file: Annotated[ConfigPath, Field(validate_default=True)] = Path(".secrets/credentials.json")
-    key: KeySource = KeySource()
+    key: Key = Key()
 
 
 class Logging(Model):
@@ -290,34 +266,38 @@ class Logging(Model):
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["console", "json"] = "console"
     file: ConfigPath | None = None
-    """A file that is appended to, besides stderr."""
+    """Appended to, besides stderr."""
 
 
 class Config(Model):
     """The whole configuration."""
 
-    instances: Annotated[tuple[Instance, ...], Field(min_length=1)]
+    instances: tuple[Instance, ...]
     storage: Storage = Field(default_factory=Storage)
     compression: Compression = Compression()
-    credentials: Annotated[Credentials, Field(validate_default=True)] = Field(
-        default_factory=lambda: Credentials()
-    )
+    credentials: Credentials = Field(default_factory=dict, validate_default=True)
     logging: Logging = Logging()
 
     @field_validator("instances")
     @classmethod
-    def _unique(cls, value: tuple[Instance, ...]) -> tuple[Instance, ...]:
+    def _are_unique(cls, value: tuple[Instance, ...]) -> tuple[Instance, ...]:
+        if not value:
+            raise _refuse("at least one instance is needed")
         if again := repeated([instance.id for instance in value]):
-            raise ValueError(f"the id {value[again[0]].id!r} is used twice")
+            raise _refuse(f"the id {value[again[0]].id} is used twice")
         return value
 
     def instance(self, name: str) -> Instance:
-        """Give the instance of an id. Raises KeyError."""
-        return {instance.id: instance for instance in self.instances}[name]
+        """Give the instance of an id. Raises ConfigurationError."""
+        for instance in self.instances:
+            if instance.id == name:
+                return instance
+        ids = ", ".join(instance.id for instance in self.instances)
+        raise ConfigurationError(f"{name}: no such instance", cure=f"configured are: {ids}")
 
 
 def repeated(ids: Sequence[str]) -> list[int]:
-    """Give the positions of ids that stand before already, in upper or lower case."""
+    """Give the positions of ids that stand before already, upper and lower case being equal."""
     seen: set[str] = set()
     again = []
     for position, name in enumerate(ids):

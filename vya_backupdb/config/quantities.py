@@ -29,7 +29,7 @@ def parse_duration(text: str) -> timedelta:
     """Read `60s`, `5m`, `1h30m`, `1.5h`, `2d`. Raises ValueError, also where it is not above zero."""
     seconds = 0.0
     position = 0
-    while position < len(text.rstrip()):
+    while position < len(text.rstrip()) or not position:
         part = _DURATION_PART.match(text, position)
         if part is None or part[2] not in _SECONDS:
             raise ValueError("not a duration: write a number with a unit, as 30s, 5m, 1h30m or 2d")

@@ -16,7 +16,7 @@ class SecretFile:
 
     @property
     def path(self) -> str:
-        """The path that the child opens; valid in this process and in children that inherit the descriptor."""
+        """The path to open, in this process and in children that inherit the descriptor."""
         return f"/dev/fd/{self.fd}"
 
 

@@ -6,7 +6,7 @@ import os
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -77,7 +77,7 @@ def _backup_instance(
     engine = engine_named(instance.engine)
     if request.dry_run:
         folder = store.instance_folder(instance.id)
-        guard = nullcontext()
+        guard: AbstractContextManager[None] = nullcontext()
     else:
         folder = store.open_instance(instance.id)
         guard = locked(folder, instance.id)
@@ -128,7 +128,8 @@ def _backup_database(
     source: Source, folder: Path, info: DatabaseInfo, progress: Progress, *, dry_run: bool
 ) -> BackupOutcome:
     started = time.monotonic()
-    names = {"instance": source.instance.id, "database": info.name}
+    instance = source.instance.id
+    names = {"instance": instance, "database": info.name}
     log.info("backup started", **names)
     progress.begin(info.name, info.estimated_bytes or None)
     try:
@@ -136,13 +137,14 @@ def _backup_database(
             raise BackupError(f"{info.name}: cannot be dumped: {info.unavailable}")
         planned = plan_dump(source, info.name, info.estimated_bytes)
         if dry_run:
-            return BackupOutcome(**names, planned=planned)
+            return BackupOutcome(instance, info.name, planned=planned)
         done: Dumped = dump(source, planned, progress)
     except VyaBackupDBError as error:
         log.error("backup failed", **names, error=error.what)
         if not dry_run:
-            journal.append(folder, "backup failed", database=info.name, run=source.run_id, error=error.what)
-        return BackupOutcome(**names, seconds=time.monotonic() - started, error=error)
+            facts = {"database": info.name, "run": source.run_id, "error": error.what}
+            journal.append(folder, "backup failed", facts)
+        return BackupOutcome(instance, info.name, seconds=time.monotonic() - started, error=error)
     finally:
         progress.end()
     seconds = time.monotonic() - started
@@ -155,5 +157,6 @@ def _backup_database(
         bytes=done.record.file.bytes,
         seconds=round(seconds, 3),
     )
-    journal.append(folder, "backup", database=info.name, run=source.run_id, backup=done.record.id)
-    return BackupOutcome(**names, seconds=seconds, record=done.record, path=done.path)
+    facts = {"database": info.name, "run": source.run_id, "backup": done.record.id}
+    journal.append(folder, "backup", facts)
+    return BackupOutcome(instance, info.name, seconds=seconds, record=done.record, path=done.path)

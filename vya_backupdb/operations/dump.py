@@ -52,6 +52,7 @@ class PlannedDump:
     """What a dump of one database would be."""
 
     plan: DumpPlan
+    tool: DumpTool
     slot: Slot
     path: Path
     options: tuple[str, ...]
@@ -75,7 +76,7 @@ def plan_dump(source: Source, database: str, estimated_bytes: int) -> PlannedDum
     slot = source.store.slot(source.instance.id, database, datetime.now(UTC))
     with _command(source, plan) as command:
         options = command.argv[1:]
-    return PlannedDump(plan, slot, slot.file(source.codec.extension), options, estimated_bytes)
+    return PlannedDump(plan, source.tool, slot, slot.file(source.codec.extension), options, estimated_bytes)
 
 
 def refuse_faults(instance: Instance, database: str, findings: Sequence[Finding]) -> None:
@@ -202,7 +203,7 @@ def _refuse_unrestorable(source: Source, database: str, written: Written) -> Non
         raise DumpFailed(
             f"{database}: the dump holds a statement of {written.largest_statement:,} bytes, "
             "more than any server takes (1 GiB)",
-            cure="a row with more than 512 MiB of binary data cannot be backed up logically: move it elsewhere",
+            cure="a row with more than 512 MiB of binary data cannot be dumped: keep it elsewhere",
         )
 
 

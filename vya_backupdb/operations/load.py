@@ -165,7 +165,7 @@ class Loader:
             more = f" and {len(wrong) - 5} more tables" if len(wrong) > 5 else ""
             raise VerificationError(
                 "the server took other numbers of rows than were backed up: " + "; ".join(wrong[:5]) + more,
-                cure="the target is incomplete and has neither its indexes nor its triggers: restore again with --drop",
+                cure="the target is incomplete, nothing that follows the rows was executed",
             )
 
     # ------------------------------------------------------------------ after the rows
@@ -275,7 +275,7 @@ class Loader:
             self._halt()
             raise
         failures = [error for future in waiting if (error := future.exception())]
-        real = [error for error in failures if not isinstance(error, _Stopped)]
+        real = [error for error in failures if not isinstance(error, _StopError)]
         if failures:
             raise (real or failures)[0]
 
@@ -288,8 +288,8 @@ class Loader:
 
     def _check_stop(self) -> None:
         if self._stop.is_set():
-            raise _Stopped
+            raise _StopError
 
 
-class _Stopped(Exception):
+class _StopError(Exception):
     """Another thread of the load has failed."""

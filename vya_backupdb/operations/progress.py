@@ -17,7 +17,7 @@ class Progress(Protocol):
         ...
 
     def end(self) -> None:
-        """The subject is done with, well or not."""
+        """Finish with the subject, whether it went well or not."""
         ...
 
 

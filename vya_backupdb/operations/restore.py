@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from vya_backupdb.archive.reader import Archive
 from vya_backupdb.archive.source import ScriptSource, open_source
 from vya_backupdb.catalog import journal
 from vya_backupdb.catalog.naming import file_name, timestamp
@@ -28,6 +31,9 @@ from vya_backupdb.operations.load import FailedStatement, Loader, LoadReport
 from vya_backupdb.operations.progress import Progress
 
 log = get_logger(__name__)
+
+_CHECK_THREADS = 2
+"""Sections in memory at a time; decompression is a hundred times as fast as any load."""
 
 _NOT_ROWS = frozenset({SectionKind.HEADER, SectionKind.SCHEMA, SectionKind.POST, SectionKind.FOOTER})
 
@@ -125,6 +131,7 @@ def _restore(
     contents = connector.contents(database) if present else ()
     if contents and record and not request.drop and _already_restored(target, record):
         return RestoreOutcome(target.instance.id, database, chosen.path, record, changed=False)
+    _check_whole(source)
     _check_script(target.engine, source)
     findings = tuple(
         connector.examine_target(
@@ -139,7 +146,7 @@ def _restore(
     if contents:
         confirm(f"Drop the database {database} on {target.instance.id} with all that is in it?")
     facts = {"database": database, "backup": record.id if record else None, "file": chosen.path.name}
-    journal.append(target.folder, "restore started", **facts)
+    journal.append(target.folder, "restore started", facts)
     log.info("restore started", instance=target.instance.id, **facts)
     try:
         if present and request.drop:
@@ -154,10 +161,10 @@ def _restore(
         objects = dict(connector.object_counts(database))
         _check_objects(database, record, objects)
     except VyaBackupDBError as error:
-        journal.append(target.folder, "restore failed", error=error.what, **facts)
+        journal.append(target.folder, "restore failed", {**facts, "error": error.what})
         log.error("restore failed", instance=target.instance.id, error=error.what, **facts)
         raise
-    journal.append(target.folder, "restore", **facts)
+    journal.append(target.folder, "restore", facts)
     seconds = time.monotonic() - started
     log.info("restore finished", instance=target.instance.id, seconds=round(seconds, 3), **facts)
     return RestoreOutcome(
@@ -199,6 +206,24 @@ def _already_restored(target: _Target, record: BackupRecord) -> bool:
         if entry["event"].startswith("restore") and entry.get("database") == target.database:
             last = entry
     return last is not None and last["event"] == "restore" and last.get("backup") == record.id
+
+
+def _check_whole(source: ScriptSource) -> None:
+    """Read every row section once: what is damaged must be found before anything is dropped.
+
+    It costs about a hundredth of the load that follows. Raises DamagedArchive.
+    """
+    source.scan()
+    if not isinstance(source, Archive):
+        return  # the pass of `scan` has read all of it
+    with ThreadPoolExecutor(_CHECK_THREADS, thread_name_prefix="check") as pool:
+        running: deque[Future[object]] = deque()
+        for task in source.row_tasks():
+            if len(running) > _CHECK_THREADS:
+                running.popleft().result()
+            running.append(pool.submit(task.read))
+        for future in running:
+            future.result()
 
 
 def _check_script(engine: Engine, source: ScriptSource) -> None:

@@ -1,0 +1,1 @@
+"""Bytes only, no database: supervised children, compression, digests."""

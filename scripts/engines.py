@@ -1,0 +1,214 @@
+#!/usr/bin/env python3
+"""Unpack database servers of other Debian releases into the cache, and make them run where they lie.
+
+    scripts/engines.py mysql           # MySQL from Debian unstable: for `make demo` and `make test`
+    scripts/engines.py matrix          # all of them: for `make test-matrix`
+    scripts/engines.py --list
+
+mmdebstrap extracts the packages (no maintainer script runs, nothing is installed, no service starts, no
+root rights are needed); patchelf then makes the programs find the release's own C library and libraries by
+absolute path, so that they run without chroot and mounts. `vya_backupdb.scratch` finds them by their mark.
+
+Needs mmdebstrap and patchelf (see scripts/setup). The mirror is the one that this machine's apt uses.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+MARK = ".vya-backupdb-engine"
+"""The same as in vya_backupdb/scratch/binaries.py; this script runs before anything is installed."""
+
+PACKAGES = {
+    "mysql": ("sid", ("mysql-server-core", "mysql-client")),
+    "mariadb-11.8": ("trixie", ("mariadb-server-core", "mariadb-client")),
+    "postgresql-17": ("trixie", ("postgresql-17", "postgresql-client-17")),
+    "postgresql-18": ("sid", ("postgresql-18", "postgresql-client-18")),
+}
+"""Name to Debian release and packages."""
+NEEDED = {
+    "mysql": ("usr/sbin/mysqld", "usr/bin/mysql", "usr/bin/mysqldump"),
+    "mariadb": ("usr/sbin/mariadbd", "usr/bin/mariadb", "usr/bin/mariadb-dump"),
+    "postgresql": tuple(f"usr/lib/postgresql/*/bin/{name}" for name in ("postgres", "psql", "pg_dump")),
+}
+"""The programs that must run in the end."""
+UNUSED = ("dev", "tmp", "var/cache", "var/lib/apt", "var/lib/dpkg", "usr/share/doc", "usr/share/man")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", help=f"matrix, or some of: {', '.join(PACKAGES)}")
+    parser.add_argument("--list", action="store_true", help="say what is there")
+    parser.add_argument("--again", action="store_true", help="unpack anew what is there already")
+    options = parser.parse_args()
+    folder = cache() / "engines"
+    if options.list:
+        for name in PACKAGES:
+            print(f"{name}: {folder / name if (folder / name / MARK).exists() else 'not unpacked'}")
+        return 0
+    names = list(PACKAGES) if "matrix" in options.names else options.names
+    for name in names:
+        if name not in PACKAGES:
+            parser.error(f"{name}: not one of {', '.join(PACKAGES)}")
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        with (folder / f".{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if options.again or not (folder / name / MARK).exists():
+                unpack(folder / name, *PACKAGES[name])
+    return 0
+
+
+def cache() -> Path:
+    """As `cache_folder` in vya_backupdb/scratch/binaries.py."""
+    if os.geteuid() == 0:
+        return Path("/var/cache/vya-backupdb")
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vya-backupdb"
+
+
+def unpack(target: Path, suite: str, packages: tuple[str, ...]) -> None:
+    """Extract the packages beside the target, make them run from it, and put them there in one step."""
+    for tool in ("mmdebstrap", "patchelf"):
+        if shutil.which(tool) is None:
+            sys.exit(f"engines: {tool} is not installed: run scripts/setup, or install it")
+    started = time.monotonic()
+    print(f"engines: unpacking {target.name} ({suite}) ...", file=sys.stderr, flush=True)
+    for old in target.parent.glob(f".{target.name}.new-*"):
+        remove(old)  # of a run that was killed; we hold the lock
+    work = Path(tempfile.mkdtemp(prefix=f".{target.name}.new-", dir=target.parent))
+    try:
+        root = work / "root"
+        extract(root, suite, packages)
+        for path in UNUSED:
+            remove(root / path)
+        patch(root, target)
+        (root / MARK).touch()
+        open_to_all(root)
+        if target.exists():
+            target.rename(work / "old")
+        root.rename(target)
+    finally:
+        remove(work)
+        mend_null()
+    check(target)
+    print(f"engines: {target.name} is ready ({time.monotonic() - started:.0f} s)", file=sys.stderr)
+
+
+def check(target: Path) -> None:
+    """Run each needed program once; take the mark away if one does not run."""
+    for pattern in NEEDED[target.name.partition("-")[0]]:
+        found = sorted(target.glob(pattern))
+        why = "is missing"
+        if found:
+            done = subprocess.run([found[0], "--version"], capture_output=True, text=True, check=False)
+            why = done.stderr.strip() if done.returncode != 0 else ""
+        if why:
+            (target / MARK).unlink()
+            sys.exit(f"engines: {target / pattern} does not run: {why}")
+
+
+def extract(root: Path, suite: str, packages: tuple[str, ...]) -> None:
+    done = subprocess.run(
+        [
+            "mmdebstrap",
+            "--quiet",
+            "--variant=extract",
+            f"--mode={'root' if os.geteuid() == 0 else 'chrootless'}",
+            # the release files of a kept mirror may be past their date
+            '--aptopt=Acquire::Check-Valid-Until "false"',
+            f"--include={','.join(packages)}",
+            suite,
+            str(root),
+            mirror(),
+        ],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        sys.exit(f"engines: mmdebstrap ended with status {done.returncode}\n{done.stdout[-3000:]}")
+
+
+def mirror() -> str:
+    """Give the address of a Debian archive that this machine's apt uses; on Ubuntu, Debian's own."""
+    said = subprocess.run(
+        ["apt-get", "indextargets", "--format", "$(ORIGIN) $(LABEL) $(REPO_URI)"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout
+    for line in said.splitlines():
+        origin, _, rest = line.partition(" ")
+        if origin == "Debian" and rest.startswith("Debian "):
+            return rest.split()[-1]
+    for line in said.splitlines():  # before the first `apt-get update` origins are not known
+        if line.rstrip("/").endswith("/debian"):
+            return line.split()[-1]
+    sys.exit(
+        "engines: apt on this machine knows no Debian archive\n"
+        "run apt-get update; on other systems install the servers by hand"
+    )
+
+
+def patch(root: Path, target: Path) -> None:
+    """Make each program use the release's own loader and libraries under `target`."""
+    loaders = sorted(root.glob("usr/lib/*/ld-linux-*.so.*"))
+    if not loaders:
+        sys.exit(f"engines: no C library was unpacked in {root}")
+    libraries = loaders[0].parent.relative_to(root)
+    loader = target / libraries / loaders[0].name
+    rpath = f"{target / libraries}:{target}/usr/lib/mysql/private"
+    folders = (root / "usr/sbin", root / "usr/bin", *root.glob("usr/lib/postgresql/*/bin"))
+    programs = [path for folder in folders for path in folder.glob("*") if is_program(path)]
+    for path in programs:
+        done = subprocess.run(
+            ["patchelf", "--set-interpreter", loader, "--force-rpath", "--set-rpath", rpath, path],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0 and "cannot find section '.interp'" not in done.stderr:  # static
+            sys.exit(f"engines: patchelf {path}: {done.stderr.strip()}")
+
+
+def is_program(path: Path) -> bool:
+    if path.is_symlink() or not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(4) == b"\x7fELF"
+
+
+def open_to_all(root: Path) -> None:
+    """Let other users in: as root the servers run as mysql and postgres."""
+    for folder, _, _ in os.walk(root):
+        path = Path(folder)
+        path.chmod(stat.S_IMODE(path.stat().st_mode) | 0o755)
+
+
+def remove(path: Path) -> None:
+    """Remove a folder if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def mend_null() -> None:
+    """Give the machine's own /dev/null its mode again: mmdebstrap as root has been seen to change it."""
+    null = Path("/dev/null")
+    if os.geteuid() == 0 and stat.S_IMODE(null.stat().st_mode) != 0o666:
+        null.chmod(0o666)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The file format: one ordinary file of compressed SQL, with an index inside."""

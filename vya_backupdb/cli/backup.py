@@ -1,0 +1,121 @@
+"""`vya-backupdb backup`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from vya_backupdb.cli.context import CliContext, pass_context
+from vya_backupdb.cli.outcome import end_with
+from vya_backupdb.cli.progress import watched
+from vya_backupdb.cli.render import Table, emit, format_option, human_size
+from vya_backupdb.operations.backup import BackupOutcome, BackupRequest, backup
+from vya_backupdb.streams.codec import Codec
+
+
+@click.command("backup")
+@click.option("--instance", "instances", multiple=True, metavar="ID", help="Instance to back up; repeatable.")
+@click.option(
+    "--database", "databases", multiple=True, metavar="NAME", help="Only this database; repeatable."
+)
+@click.option("--all", "everything", is_flag=True, help="All instances, or all databases of those named.")
+@click.option("--compression", metavar="CODEC[:LEVEL]", help="zstd, gzip or none, as in zstd:9.")
+@click.option("--dry-run", is_flag=True, help="Say what would be dumped, how and where to; run nothing.")
+@format_option
+@pass_context
+def command(
+    context: CliContext,
+    instances: tuple[str, ...],
+    databases: tuple[str, ...],
+    everything: bool,
+    compression: str | None,
+    dry_run: bool,
+    format: str,
+) -> None:
+    """Back up databases, each into a file of its own.
+
+    \b
+    vya-backupdb backup --all
+    vya-backupdb backup --instance prod-mysql-01 --database shop
+    """
+    if everything and databases:
+        raise click.UsageError("--all and --database exclude each other")
+    if not everything and not databases:
+        raise click.UsageError("say what to back up: --all, or --instance ID --database NAME")
+    if databases and len(instances) != 1:
+        raise click.UsageError("--database goes with exactly one --instance")
+    config = context.config()
+    request = BackupRequest(
+        instances=context.instances(instances),
+        databases=databases,
+        codec=Codec.parse(compression) if compression else None,
+        dry_run=dry_run,
+    )
+    with watched() as progress:
+        outcomes = list(backup(config, context.vault(), request, progress))
+    emit(format, _document(outcomes, dry_run=dry_run), _table(outcomes, dry_run=dry_run))
+    end_with([outcome.error for outcome in outcomes], mixed=20)
+
+
+def _document(outcomes: list[BackupOutcome], *, dry_run: bool) -> dict[str, Any]:
+    return {"dry_run": dry_run, "backups": [_as_json(outcome) for outcome in outcomes]}
+
+
+def _as_json(outcome: BackupOutcome) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "instance": outcome.instance,
+        "database": outcome.database,
+        "ok": outcome.error is None,
+        "error": str(outcome.error) if outcome.error else None,
+        "seconds": round(outcome.seconds, 3),
+    }
+    if outcome.record is not None and outcome.path is not None:
+        record = outcome.record
+        shown |= {
+            "id": record.id,
+            "file": str(outcome.path.with_name(record.file.name)),
+            "bytes": record.file.bytes,
+            "raw_bytes": record.file.raw_bytes,
+            "sha256": record.file.sha256,
+            "tables": record.contents.tables,
+            "rows": record.contents.rows,
+            "snapshot_at": record.snapshot_at,
+            "consistency": record.consistency,
+            "warnings": [warning.what for warning in record.warnings],
+        }
+    if outcome.planned is not None:
+        planned = outcome.planned
+        shown |= {
+            "file": str(planned.path),
+            "tool": planned.tool.path,
+            "tool_version": planned.tool.version,
+            "options": list(planned.options),
+            "estimated_bytes": planned.estimated_bytes,
+            "consistency": planned.plan.consistency,
+            "warnings": [finding.what for finding in planned.plan.findings],
+        }
+    return shown
+
+
+def _table(outcomes: list[BackupOutcome], *, dry_run: bool) -> Table:
+    title = "What would be backed up" if dry_run else "Backups"
+    table = Table(title, ("instance", "database", "result", "size", "rows", "seconds", "file or reason"))
+    for outcome in outcomes:
+        size: str | None = None
+        rows: int | None = None
+        where, result = "", "ok"
+        if outcome.error is not None:
+            result, where = "FAILED", str(outcome.error)
+        elif outcome.record is not None and outcome.path is not None:
+            size = human_size(outcome.record.file.bytes)
+            rows = outcome.record.contents.rows
+            where = str(outcome.path.with_name(outcome.record.file.name))
+            if outcome.record.warnings:
+                result = f"ok, {len(outcome.record.warnings)} warnings"
+        elif outcome.planned is not None:
+            size, result = "~" + human_size(outcome.planned.estimated_bytes), "planned"
+            where = f"{outcome.planned.path}\n{outcome.planned.tool.path} {' '.join(outcome.planned.options)}"
+        seconds = round(outcome.seconds, 1) if outcome.seconds else None
+        table.add(outcome.instance, outcome.database or "(all)", result, size, rows, seconds, where)
+    return table

@@ -1,0 +1,63 @@
+"""Progress of a long operation, drawn on stderr where that is a terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from vya_backupdb.cli.render import printable
+from vya_backupdb.operations.progress import NoProgress, Progress
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bars
+
+
+class _Drawn:
+    """One bar for each subject: bytes of script, rate, share of the estimate, table in work."""
+
+    def __init__(self, bars: Bars) -> None:
+        self._bars = bars
+        self._task = bars.add_task("", visible=False)
+        self._subject = ""
+
+    def begin(self, subject: str, expected_bytes: int | None) -> None:
+        """Draw a new bar."""
+        self._subject = printable(subject)
+        self._bars.remove_task(self._task)
+        self._task = self._bars.add_task(self._subject, total=expected_bytes)
+
+    def advance(self, raw_bytes: int, detail: str | None) -> None:
+        """Move the bar. An estimate that was too low grows with what is done."""
+        total = self._bars.tasks[-1].total
+        self._bars.update(
+            self._task,
+            completed=raw_bytes,
+            total=max(total, raw_bytes) if total is not None else None,
+            description=f"{self._subject} {printable(detail)}" if detail else self._subject,
+        )
+
+    def end(self) -> None:
+        """Take the bar away: the report follows."""
+        self._bars.update(self._task, visible=False)
+
+
+@contextmanager
+def watched(*, quiet: bool = False) -> Iterator[Progress]:
+    """Give something that draws where stderr is a terminal, else nothing."""
+    if quiet or not sys.stderr.isatty():
+        yield NoProgress()
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, TextColumn, TransferSpeedColumn
+    from rich.progress import Progress as Bars
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        DownloadColumn(binary_units=True),
+        TransferSpeedColumn(),
+    )
+    with Bars(*columns, console=Console(stderr=True), transient=True, refresh_per_second=4) as bars:
+        yield _Drawn(bars)

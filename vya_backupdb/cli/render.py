@@ -1,0 +1,235 @@
+"""What goes to stdout and stderr: results as tables or JSON, prompts, messages.
+
+Names and messages of servers and files may hold anything: everything passes `printable` on its way out.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from vya_backupdb.errors import Refused, StorageError, VyaBackupDBError
+from vya_backupdb.log import MASK, masked
+from vya_backupdb.log import printable as escaped
+
+SCHEMA_VERSION = 1
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def format_option(function: _Function) -> _Function:
+    """Add `--format table|json` to a command."""
+    return click.option(
+        "--format",
+        type=click.Choice(["table", "json"]),
+        default="table",
+        show_default=True,
+        help="How the result is written.",
+    )(function)
+
+
+def force_option(function: _Function) -> _Function:
+    """Add `--force` to a command that prompts."""
+    return click.option("--force", is_flag=True, help="Answer every question with yes.")(function)
+
+
+@dataclass
+class Table:
+    """A table for people: cells are text, numbers (to the right) or None (empty)."""
+
+    title: str | None
+    columns: Sequence[str]
+    rows: list[tuple[object, ...]] = field(default_factory=list)
+
+    def add(self, *cells: object) -> None:
+        """Add a row."""
+        self.rows.append(cells)
+
+
+def emit(format: str, document: Mapping[str, object], *parts: Table | str) -> None:
+    """Write a result to stdout: `document` as JSON, or the tables and lines for people."""
+    if format == "json":
+        write_output(
+            json.dumps({"schema_version": SCHEMA_VERSION, **_plain_mapping(document)}, indent=2) + "\n"
+        )
+        return
+    for part in parts:
+        write_output(f"{printable(part)}\n" if isinstance(part, str) else _drawn(part))
+
+
+def plain(value: object) -> object:
+    """Give a value as JSON has it: UTC ISO 8601 times, seconds, bytes, text; secrets masked."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return value.value if isinstance(value, Enum) else value
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, VyaBackupDBError):
+        return {"what": value.what, "cure": value.cure, "exit_code": value.exit_code}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {part.name: plain(getattr(value, part.name)) for part in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return _plain_mapping(value)
+    if isinstance(value, Iterable) and not isinstance(value, bytes):
+        return [plain(part) for part in value]
+    if isinstance(value, Path | Enum):
+        return str(value)
+    return MASK if "Secret" in type(value).__name__ else str(value)
+
+
+def _plain_mapping(values: Mapping[Any, object]) -> dict[str, object]:
+    return {str(name): plain(value) for name, value in values.items()}
+
+
+def _drawn(table: Table) -> str:
+    """Draw a table; as wide as the terminal, and as wide as it gets where there is none."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    terminal = is_terminal(sys.stdout)
+    drawn = RichTable(box=box.SIMPLE_HEAD if terminal else None, pad_edge=False, title_justify="left")
+    drawn.title = printable(table.title) if table.title else None
+    numeric = [
+        all(isinstance(row[index], int | float | None) for row in table.rows)
+        for index in range(len(table.columns))
+    ]
+    for name, right in zip(table.columns, numeric, strict=True):
+        drawn.add_column(name, justify="right" if right else "left", overflow="fold")
+    for row in table.rows:
+        drawn.add_row(*(Text(_cell(value)) for value in row))
+    text = io.StringIO()
+    width = None if terminal else 1_000_000
+    Console(file=text, force_terminal=terminal, width=width, highlight=False).print(drawn)
+    return "\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n"
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return printable(str(value), indent=0)
+
+
+# ---------------------------------------------------------------------------- text
+
+
+def printable(text: str, *, indent: int | None = None) -> str:
+    """Give text that no terminal takes for a command: what does not print is escaped.
+
+    Line ends too, unless `indent` says by how many spaces further lines are indented.
+    """
+    if indent is None:
+        return escaped(text)
+    return escaped(text, keep="\n").replace("\n", "\n" + " " * indent)
+
+
+def human_size(count: int) -> str:
+    """Write a number of bytes as people read it: `1.2 GiB`."""
+    amount = float(count)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if amount < 1024:
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1024
+    return f"{amount:.1f} TiB"
+
+
+# ---------------------------------------------------------------------------- streams
+
+
+def is_terminal(stream: Any) -> bool:
+    """Whether somebody sits at the stream."""
+    try:
+        return stream is not None and bool(stream.isatty())
+    except ValueError:  # closed
+        return False
+
+
+def write_output(text: str) -> None:
+    """Write to stdout. A reader who has gone (`| head`) is no fault; StorageError for a full disk."""
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _discard_output()
+    except OSError as error:
+        _discard_output()
+        raise StorageError(f"standard output: {error.strerror or error}") from None
+
+
+def close_output() -> int:
+    """Write what is still buffered; gives 0. Raises StorageError."""
+    write_output("")
+    return 0
+
+
+def output_failed() -> bool:
+    """Whether stdout holds something that it cannot write."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        return True
+    return False
+
+
+def _discard_output() -> None:
+    """Send stdout nowhere: Python flushes it once more at exit, and would complain then."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    with suppress(OSError, ValueError):
+        os.dup2(null, sys.stdout.fileno())
+    os.close(null)
+
+
+def to_stderr(text: str) -> None:
+    """Write a message, secrets masked; nobody may be there to read it."""
+    if sys.stderr is None:
+        return
+    with suppress(OSError, ValueError):
+        sys.stderr.write(printable(masked(text.rstrip("\n")), indent=0) + "\n")
+        sys.stderr.flush()
+
+
+def note(text: str) -> None:
+    """Tell a person something beside the result, on stderr."""
+    to_stderr(f"note: {text}")
+
+
+def confirmation(*, force: bool) -> Callable[[str], None]:
+    """Give what asks a question before something that harms; `force` answers with yes.
+
+    It raises Refused for a no, and where nobody is there to be asked.
+    """
+
+    def confirm(question: str) -> None:
+        if force:
+            return
+        if not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
+            raise Refused(
+                f"not confirmed: {question}", cure="nobody is here to be asked; --force answers yes"
+            )
+        try:
+            agreed = click.confirm(printable(question), default=False, err=True)
+        except click.Abort:
+            agreed = False
+        if not agreed:
+            raise Refused(f"not confirmed: {question}", cure="nothing was changed")
+
+    return confirm

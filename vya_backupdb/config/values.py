@@ -1,0 +1,96 @@
+"""Kinds of values in the configuration, with what is said where a value is not of the kind.
+
+Relative paths are made absolute against the folder in the validation context (`{"folder": Path}`).
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, ValidationInfo
+from pydantic_core import PydanticCustomError
+
+from vya_backupdb.config.quantities import Size, format_duration, parse_duration, parse_size
+
+
+def _path(value: object, info: ValidationInfo) -> object:
+    if not isinstance(value, str | Path):
+        return value
+    text = str(value)
+    if not text.strip() or "\0" in text:
+        raise PydanticCustomError("path", "not a path")
+    try:
+        path = Path(text).expanduser()
+    except RuntimeError:
+        raise PydanticCustomError("path", "the home folder that ~ stands for is not known") from None
+    return (info.context or {}).get("folder", Path()) / path
+
+
+def _duration(value: object) -> object:
+    if isinstance(value, str):
+        return parse_duration(value)
+    if isinstance(value, timedelta):
+        return value
+    return parse_duration("")
+
+
+def _size(value: object) -> object:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return parse_size(str(value))
+    if isinstance(value, Size):
+        return value
+    return parse_size(value if isinstance(value, str) else "")
+
+
+def _text(value: str) -> str:
+    if not value or re.search(r"[\x00-\x1f\x7f]", value):
+        raise PydanticCustomError("text", "must be text without control characters, and not empty")
+    return value
+
+
+def _list(value: object) -> object:
+    if isinstance(value, str):
+        raise PydanticCustomError("list", 'must be a list: write ["..."]')
+    return value
+
+
+def _identifier(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", value):
+        raise PydanticCustomError(
+            "id",
+            "names a folder: take 1 to 64 of A-Z a-z 0-9 . _ - and begin with a letter or digit",
+        )
+    return value
+
+
+def _host(value: str) -> str:
+    if "/" in value:
+        raise PydanticCustomError("host", "a path: a socket is named with `socket`")
+    if re.fullmatch(r"[^:]*:[0-9]+", value):
+        raise PydanticCustomError("host", "name the port with `port`")
+    name = r"[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9._])?"
+    address = r"[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(%[A-Za-z0-9._-]+)?"
+    if len(value) > 253 or not (re.fullmatch(name, value) or re.fullmatch(address, value)):
+        raise PydanticCustomError("host", "not a host name or address")
+    return value
+
+
+def _folder_name(value: str) -> str:
+    if not re.fullmatch(r"[^\x00-\x20/\x7f]{1,253}", value):
+        raise PydanticCustomError("folder", "not usable as the name of a folder")
+    return value
+
+
+ConfigPath = Annotated[Path, BeforeValidator(_path), PlainSerializer(str, return_type=str)]
+Duration = Annotated[timedelta, BeforeValidator(_duration), PlainSerializer(format_duration, return_type=str)]
+DataSize = Annotated[Size, BeforeValidator(_size), PlainSerializer(str, return_type=str)]
+Text = Annotated[str, AfterValidator(_text)]
+TextList = Annotated[tuple[Text, ...], BeforeValidator(_list)]
+Identifier = Annotated[str, AfterValidator(_identifier)]
+Host = Annotated[str, AfterValidator(_host)]
+FolderName = Annotated[str, AfterValidator(_folder_name)]
+Port = Annotated[int, Field(ge=1, le=65535, strict=True)]
+Jobs = Annotated[int, Field(ge=1, le=64, strict=True)]

@@ -1,0 +1,230 @@
+"""What is found before a dump: missing privileges, and what the dump tools choke on or lose."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from vya_backupdb.engines.mysql import listing
+from vya_backupdb.engines.mysql.facts import is_mariadb, on
+from vya_backupdb.engines.mysql.privileges import Privileges, parse_grants
+from vya_backupdb.engines.mysql.queries import Queries
+from vya_backupdb.model import DumpPlan, Finding, ServerFacts, Severity
+
+_NEEDED: Final = {
+    "SELECT": "its tables cannot be dumped, and those without any privilege would be left out",
+    "SHOW VIEW": "its views cannot be dumped",
+    "TRIGGER": "its triggers would be left out",
+    "EVENT": "its events cannot be dumped",
+}
+"""Privilege on a whole database, and what goes wrong without it. Found by running the tools: without TRIGGER
+and without sight of the routines they end with status 0 and a script that looks whole."""
+
+_REMOTE_ENGINES: Final = frozenset({"mrg_myisam", "federated", "federatedx", "connect", "spider", "oqgraph"})
+"""Their rows live elsewhere; mariadb-dump (--no-data-med) and mysqldump leave rows of most of them out."""
+
+_MOST_NAMED: Final = 5
+
+
+def account_privileges(queries: Queries, facts: ServerFacts) -> Privileges:
+    """Ask for the grants of the session. Raises ConnectionFailed."""
+    lines = [str(line) for (line,) in queries.rows("SHOW GRANTS")]
+    roles = not is_mariadb(facts) and facts.version_number >= (8,)
+    active = queries.value("SELECT CURRENT_ROLE()") if roles else "NONE"
+    name, _, host = facts.account.rpartition("@")
+    return Privileges(
+        account=f"{_quoted(name)}@{_quoted(host)}",
+        grants=parse_grants(lines),
+        patterns=not on(facts, "partial_revokes"),
+        merged_roles=active not in (None, "NONE"),
+        fold_case=facts.settings.get("lower_case_table_names", "0") != "0",
+    )
+
+
+def _quoted(name: str) -> str:
+    return "`" + name.replace("`", "``") + "`"
+
+
+# ---------------------------------------------------------------------------- the instance
+
+
+def examine_instance(facts: ServerFacts, privileges: Privileges) -> list[Finding]:
+    """Say what the account cannot do, whatever the database."""
+    findings = []
+    if not any(
+        grant.database is None and grant.privileges - {"USAGE", "PROCESS", "RELOAD"}
+        for grant in privileges.grants
+    ):
+        findings.append(
+            Finding(
+                Severity.WARNING,
+                "databases on which the account has no privilege are invisible to it, and not backed up",
+                cure=privileges.mend(["SHOW DATABASES"], None),
+            )
+        )
+    if on(facts, "log_bin") and not may_read_positions(facts, privileges):
+        findings.append(
+            Finding(
+                Severity.WARNING,
+                "the position in the binary log cannot be read, and will be missing in the backups' records",
+                cure=privileges.mend([positions_privilege(facts)], None),
+            )
+        )
+    if not _sees_routines(facts, privileges, None):
+        findings.append(_routines_finding(facts, privileges, None))
+    return findings
+
+
+def positions_privilege(facts: ServerFacts) -> str:
+    """Give the privilege that SHOW MASTER STATUS and SHOW REPLICA STATUS need."""
+    return (
+        "BINLOG MONITOR" if is_mariadb(facts) and facts.version_number >= (10, 5, 2) else "REPLICATION CLIENT"
+    )
+
+
+def may_read_positions(facts: ServerFacts, privileges: Privileges) -> bool:
+    """Whether the account may read positions of the binary log."""
+    return privileges.everywhere(positions_privilege(facts)) or privileges.everywhere("SUPER")
+
+
+# ---------------------------------------------------------------------------- one database
+
+
+def plan_dump(queries: Queries, facts: ServerFacts, privileges: Privileges, database: str) -> DumpPlan:
+    """Make the preflight of one database. Raises BackupError where it is not there."""
+    definition = listing.definition(queries, facts, database)
+    tables = listing.tables(queries, database)
+    locked = _not_transactional(queries, tables)
+    findings = [
+        *_missing_privileges(facts, privileges, database, locked=bool(locked)),
+        *_hostile_events(queries, database),
+        *_unlike_transactions(locked),
+        *_rows_elsewhere(tables),
+    ]
+    if listing.is_read_only(queries, facts, database):
+        findings.append(
+            Finding(
+                Severity.WARNING,
+                "the database is READ ONLY, which no dump says: a restored one can be written to",
+                object=database,
+            )
+        )
+    return DumpPlan(
+        database=database,
+        definition=definition,
+        findings=tuple(findings),
+        consistency="locked" if locked else "snapshot",
+        object_counts=listing.object_counts(queries, facts, database),
+    )
+
+
+def _missing_privileges(
+    facts: ServerFacts, privileges: Privileges, database: str, *, locked: bool
+) -> Iterator[Finding]:
+    needed = dict(_NEEDED)
+    if locked:
+        needed["LOCK TABLES"] = "its tables that know no transactions cannot be dumped consistently"
+    missing = {name: loss for name, loss in needed.items() if not privileges.on_database(name, database)}
+    # All at once: a grant on just this database hides one that was made by a wildcard.
+    cure = privileges.mend([name for name in needed if not privileges.everywhere(name)], database)
+    for name, loss in missing.items():
+        yield Finding(
+            Severity.PRIVILEGE, f"{name} is missing on {database}: {loss}", object=database, cure=cure
+        )
+    if not _sees_routines(facts, privileges, database):
+        yield _routines_finding(facts, privileges, database)
+
+
+def _sees_routines(facts: ServerFacts, privileges: Privileges, database: str | None) -> bool:
+    """Whether the account sees the bodies of all routines (None: of every database)."""
+    if not is_mariadb(facts) and facts.version_number >= (8,):
+        # mysql.proc is gone. SHOW_ROUTINE came with 8.0.20.
+        if privileges.everywhere("SHOW_ROUTINE"):
+            return True
+        if database is None:
+            return privileges.everywhere("SELECT")
+        return privileges.everywhere_but_revoked("SELECT", database)
+    if is_mariadb(facts) and facts.version_number >= (11, 3, 1):
+        held = (
+            privileges.everywhere if database is None else lambda name: privileges.on_database(name, database)
+        )
+        if held("SHOW CREATE ROUTINE"):
+            return True
+    return privileges.on_table("SELECT", "mysql", "proc")
+
+
+def _routines_finding(facts: ServerFacts, privileges: Privileges, database: str | None) -> Finding:
+    if is_mariadb(facts) or facts.version_number < (8,):
+        cure = f"GRANT SELECT ON `mysql`.`proc` TO {privileges.account}"
+    elif facts.version_number >= (8, 0, 20):
+        cure = privileges.mend(["SHOW_ROUTINE"], None)
+    else:
+        cure = privileges.mend(["SELECT"], None)
+    return Finding(
+        Severity.PRIVILEGE,
+        "the account does not see the routines of others: procedures and functions would be left out",
+        object=database,
+        cure=cure,
+    )
+
+
+def _hostile_events(queries: Queries, database: str) -> Iterator[Finding]:
+    """Name the events over which the tools never end.
+
+    They look for a delimiter that is not in SHOW CREATE EVENT, and with `;;` in it they look for ever
+    (mysqldump 9.7, mariadb-dump 10.11 and 11.8).
+    """
+    rows = queries.rows(
+        "SELECT event_name FROM information_schema.events WHERE event_schema = %s AND"
+        " LOCATE(';;', CONCAT_WS(' ', event_name, event_definition, event_comment, definer)) > 0",
+        database,
+    )
+    for (name,) in rows:
+        yield Finding(
+            Severity.FAULT,
+            f"the event {name} has two semicolons in a row in its body, name or comment: the dump tool "
+            "would never end",
+            object=str(name),
+            cure=f"write the event {name} without `;;` (ALTER EVENT)",
+        )
+
+
+def _not_transactional(queries: Queries, tables: Sequence[listing.Table]) -> list[listing.Table]:
+    """Give the tables that one snapshot does not cover."""
+    rows = queries.rows("SELECT engine FROM information_schema.engines WHERE transactions = 'YES'")
+    transactional = {str(engine).lower() for (engine,) in rows}
+    return [
+        table
+        for table in tables
+        if table.kind != "view" and table.engine is not None and table.engine.lower() not in transactional
+    ]
+
+
+def _unlike_transactions(locked: Sequence[listing.Table]) -> Iterator[Finding]:
+    if locked:
+        named = _named(f"{table.name} ({table.engine})" for table in locked)
+        yield Finding(
+            Severity.WARNING,
+            f"tables that know no transactions: {named}: all tables of the database are locked against "
+            "writing while it is dumped",
+            cure="convert them: ALTER TABLE ... ENGINE=InnoDB",
+        )
+
+
+def _rows_elsewhere(tables: Sequence[listing.Table]) -> Iterator[Finding]:
+    remote = [
+        table for table in tables if table.engine is not None and table.engine.lower() in _REMOTE_ENGINES
+    ]
+    if remote:
+        named = _named(f"{table.name} ({table.engine})" for table in remote)
+        yield Finding(
+            Severity.WARNING,
+            f"tables whose rows are kept elsewhere: {named}: the backup holds their definition only",
+            cure="back up the place where the rows are",
+        )
+
+
+def _named(names: Iterator[str]) -> str:
+    listed = list(names)
+    more = f" and {len(listed) - _MOST_NAMED} more" if len(listed) > _MOST_NAMED else ""
+    return ", ".join(listed[:_MOST_NAMED]) + more

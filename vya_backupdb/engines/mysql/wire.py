@@ -1,0 +1,177 @@
+"""Opening a connection to MySQL or MariaDB."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import pymysql
+from pymysql.connections import Connection
+from pymysql.constants import CLIENT, CR
+from pymysql.cursors import Cursor
+
+from vya_backupdb.config.models import Instance, Tls
+from vya_backupdb.credentials.vault import Credential
+from vya_backupdb.engines.mysql.failures import DEFAULT_HOST, DEFAULT_PORT, PATIENCE, connection_failed
+from vya_backupdb.errors import ConfigurationError
+
+_WRITE_TIMEOUT: Final = 300.0
+"""Seconds that a server may take no byte of a statement while it holds the connection open."""
+
+_KEEPALIVE: Final = ((socket.TCP_KEEPIDLE, 60), (socket.TCP_KEEPINTVL, 15), (socket.TCP_KEEPCNT, 8))
+"""A peer whose machine is gone is noticed after three minutes, also while a statement runs for hours."""
+
+
+class Wire(Connection[Cursor]):
+    """A PyMySQL connection over a socket of our own, whose patience changes after the handshake."""
+
+    _read_timeout: float | None
+    server_capabilities: int
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._spare: socket.socket | None = None
+
+    def connect_over(self, channel: socket.socket, read_timeout: float) -> None:
+        """Shake hands over an open socket, and from then on wait `read_timeout` seconds for an answer."""
+        self._spare = channel.dup()
+        try:
+            self.connect(channel)
+        except BaseException:
+            self.release()
+            raise
+        self._read_timeout = read_timeout
+
+    def offers_tls(self) -> bool:
+        """Whether the server can do TLS, used or not."""
+        return bool(self.server_capabilities & CLIENT.SSL)
+
+    def cut(self) -> None:
+        """End the connection from another thread, whatever it is doing: its next read or write fails."""
+        spare = self._spare
+        if spare is not None:
+            try:
+                spare.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                # The peer was faster.
+                return
+
+    def release(self) -> None:
+        """Close the connection; never raises."""
+        if self.open:
+            self.close()
+        spare, self._spare = self._spare, None
+        if spare is not None:
+            spare.close()
+
+
+def open_wire(
+    instance: Instance, credential: Credential, *, read_timeout: float, database: str | None = None
+) -> Wire:
+    """Connect and log in. Nothing but the arguments decides how: no option file, no environment variable.
+
+    Raises ConnectionFailed with one line that names instance, address and reason, and what to do;
+    ConfigurationError where a TLS file cannot be read.
+    """
+    tls: dict[str, Any] = {}
+    if instance.tls is None:
+        # PyMySQL's default is TLS where the server offers it; a local socket needs none.
+        tls["ssl_disabled"] = instance.socket is not None
+    elif instance.tls.mode == "disable":
+        tls["ssl_disabled"] = True
+    else:
+        tls["ssl"] = _tls_context(instance.id, instance.tls)
+    password = credential.password.get_secret_value() if credential.password else ""
+    wire = Wire(
+        host=instance.host or DEFAULT_HOST,
+        port=instance.port or DEFAULT_PORT,
+        user=credential.username,
+        password=password.encode(),  # PyMySQL would encode a str as Latin-1
+        database=database,
+        charset="utf8mb4",
+        autocommit=None,
+        read_timeout=PATIENCE,
+        write_timeout=_WRITE_TIMEOUT,
+        auth_plugin_map=_REFUSED_PLUGINS,
+        defer_connect=True,
+        **tls,
+    )
+    try:
+        wire.connect_over(_channel(instance), read_timeout)
+    except (pymysql.err.Error, OSError, RuntimeError, ValueError, LookupError) as error:
+        # The last two are what PyMySQL makes of bytes that are no MySQL greeting at all.
+        raise connection_failed(instance, credential, error, database=database) from error
+    return wire
+
+
+def _channel(instance: Instance) -> socket.socket:
+    if instance.socket is not None:
+        channel = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            channel.settimeout(PATIENCE)
+            channel.connect(str(instance.socket))
+        except BaseException:
+            channel.close()
+            raise
+        return channel
+    place = (instance.host or DEFAULT_HOST, instance.port or DEFAULT_PORT)
+    channel = socket.create_connection(place, timeout=PATIENCE)
+    channel.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    channel.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, seconds in _KEEPALIVE:
+        channel.setsockopt(socket.IPPROTO_TCP, option, seconds)
+    return channel
+
+
+# ---------------------------------------------------------------------------- TLS
+
+
+def _tls_context(instance_id: str, tls: Tls) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    # The certificates that MySQL makes for itself do not pass the strict check (default from Python 3.13).
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    context.check_hostname = tls.mode == "verify-full"
+    context.verify_mode = ssl.CERT_REQUIRED if tls.mode in ("verify-ca", "verify-full") else ssl.CERT_NONE
+    if context.verify_mode is ssl.CERT_REQUIRED:
+        if tls.ca is None:
+            context.load_default_certs()
+        else:
+            _load(instance_id, "tls.ca", tls.ca, lambda: context.load_verify_locations(cafile=tls.ca))
+    if tls.cert is not None:
+        certificate = tls.cert
+        _load(instance_id, "tls.cert", certificate, lambda: context.load_cert_chain(certificate, tls.key, ""))
+    return context
+
+
+def _load(instance_id: str, key: str, path: Path, load: Callable[[], None]) -> None:
+    try:
+        load()
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(
+            f"{instance_id}: {key}: {path}: {error.args[-1] if error.args else error}",
+            cure="it must be a readable PEM file; a private key has no passphrase and fits its certificate",
+        ) from error
+
+
+# ---------------------------------------------------------------------------- authentication plugins
+
+
+class _Refused:
+    """Stands for an authentication plugin that would send the password readable to whoever asks for it."""
+
+    def __init__(self, plugin: str, connection: Connection[Any]) -> None:
+        self._plugin = plugin
+
+    def authenticate(self, packet: object) -> None:
+        raise pymysql.err.OperationalError(
+            CR.CR_AUTH_PLUGIN_CANNOT_LOAD, f"Authentication plugin '{self._plugin}' not configured"
+        )
+
+
+_REFUSED_PLUGINS: Final = {
+    plugin: partial(_Refused, plugin) for plugin in ("mysql_clear_password", "dialog", "mysql_old_password")
+}

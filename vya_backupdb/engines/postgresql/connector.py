@@ -1,0 +1,371 @@
+"""The connection to one PostgreSQL instance that all the queries of a run use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from typing import Final, Self
+
+import psycopg
+from psycopg import sql
+
+from vya_backupdb.config.models import Instance
+from vya_backupdb.credentials.vault import Credential
+from vya_backupdb.engines.postgresql import definition as definitions
+from vya_backupdb.engines.postgresql import objects, preflight, target
+from vya_backupdb.engines.postgresql.connection import Connection, connect, where
+from vya_backupdb.engines.postgresql.failures import server_says
+from vya_backupdb.engines.postgresql.needs import needs
+from vya_backupdb.engines.postgresql.positions import positions
+from vya_backupdb.engines.postgresql.privileges import Unreadable, unreadable
+from vya_backupdb.engines.postgresql.session import PostgreSQLSession
+from vya_backupdb.errors import BackupError, ConnectionFailed, Refused, RestoreError, VyaBackupDBError
+from vya_backupdb.model import (
+    DatabaseDefinition,
+    DatabaseInfo,
+    DumpPlan,
+    Finding,
+    PostgreSQLDefinition,
+    Section,
+    ServerFacts,
+)
+
+_OURS: Final = "vya-backupdb"
+"""application_name of the connections, as pg_stat_activity and the server's log show it."""
+
+_TEMPLATES: Final = ("template0", "template1")
+
+
+class PostgreSQLConnector:
+    """One connection to the maintenance database, and one to the database in work, opened when needed."""
+
+    def __init__(self, instance: Instance, credential: Credential) -> None:
+        """Connect. Raises ConnectionFailed with one clear line."""
+        self._instance = instance
+        self._credential = credential
+        self._main = connect(instance, credential, instance.maintenance_database, application=_OURS)
+        self._work: Connection | None = None
+        try:
+            with self._errors(BackupError, "the server's facts cannot be read"):
+                self.facts = _facts(self._main)
+            if self.facts.version_number[0] < preflight.OLDEST:
+                raise ConnectionFailed(
+                    f"{self._where}: PostgreSQL {self.facts.version} is not supported",
+                    cure=f"upgrade the server to {preflight.OLDEST} or later",
+                )
+        except BaseException:
+            self._main.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *args: object) -> None:
+        self._leave_work()
+        self._main.close()
+
+    # ------------------------------------------------------------------ what is there
+
+    def databases(self) -> Sequence[DatabaseInfo]:
+        """Give all databases but template0 and template1; their sizes include indexes."""
+        with self._errors(BackupError, "the databases cannot be listed"):
+            rows = self._main.execute(_DATABASES).fetchall()
+        return [
+            DatabaseInfo(name, size or 0, _unavailable(name, allowed=allowed, limit=limit))
+            for name, size, allowed, limit in rows
+        ]
+
+    def examine_instance(self) -> Sequence[Finding]:
+        """Give what the account lacks, and what is worth knowing, whatever the database."""
+        with self._errors(BackupError, "the instance cannot be examined"):
+            return tuple(preflight.instance_findings(self._main, self.facts))
+
+    def exists(self, database: str) -> bool:
+        """Whether the database is there."""
+        with self._errors(RestoreError, f"whether {database} exists cannot be told"):
+            return self._owner(database) is not None
+
+    def contents(self, database: str) -> Sequence[str]:
+        """Give up to ten objects that make the database not empty."""
+        with self._errors(RestoreError, f"the contents of {database} cannot be read"):
+            return objects.first_objects(self._in(database))
+
+    def object_counts(self, database: str) -> Mapping[str, int]:
+        """Give the number of objects by kind."""
+        with self._errors(RestoreError, f"the objects of {database} cannot be counted"):
+            return objects.object_counts(self._in(database))
+
+    def positions(self) -> Mapping[str, str]:
+        """Give the WAL position, the timeline, and on a standby how far replay is."""
+        with self._errors(BackupError, "the WAL position cannot be read"):
+            return positions(self._main)
+
+    # ------------------------------------------------------------------ before a dump
+
+    def plan(self, database: str) -> DumpPlan:
+        """Make the preflight of one database. Raises BackupError where it cannot be made."""
+        with self._errors(BackupError, f"{database} cannot be examined"):
+            found = definitions.read(self._main, database)
+            if found is None:
+                raise ConnectionFailed(
+                    f"{self._where}: there is no database {database!r}", cure="check the name"
+                )
+            connection = self._in(database)
+            found = replace(found, lacks=definitions.lacks(connection))
+            partial = self._instance.allow_partial
+            hidden = (
+                Unreadable()
+                if self._is_superuser
+                else unreadable(connection, self.facts.account, allow_partial=partial)
+            )
+            findings = (*hidden.findings, *preflight.database_findings(connection, self.facts))
+            counts = objects.object_counts(connection, hidden.relations if partial else ())
+        left_out = set(hidden.kinds) if partial else set()
+        return DumpPlan(
+            database=database,
+            definition=found,
+            findings=findings,
+            object_counts={kind: number for kind, number in counts.items() if kind not in left_out},
+            tool_options=tuple(hidden.options) if partial else (),
+        )
+
+    # ------------------------------------------------------------------ restoring
+
+    def examine_target(
+        self,
+        database: str,
+        definition: DatabaseDefinition | None,
+        facts: ServerFacts | None,
+        script: Iterator[Section],
+    ) -> Sequence[Finding]:
+        """Give everything that would go wrong on this server, all at once."""
+        wanted = _as_ours(definition)
+        needed = needs(script)
+        is_empty = self.exists(database) and not self.contents(database)
+        with self._errors(RestoreError, "the target cannot be examined"):
+            return tuple(
+                target.examine(self._main, self.facts, database, wanted, facts, needed, is_empty=is_empty)
+            )
+
+    def create(self, database: str, definition: DatabaseDefinition | None) -> None:
+        """Create the database from template0; `complete` gives it what would stand in a load's way.
+
+        Raises Refused where the server does not take the definition.
+        """
+        wanted = _as_ours(definition)
+        self._leave(database)
+        version = self._main.info.server_version
+        if wanted is not None and version < definitions.PROVIDER_SINCE.get(wanted.locale_provider, 0):
+            raise Refused(
+                f"{self._where}: PostgreSQL {self.facts.version} knows no database with the locale provider "
+                f"{wanted.locale_provider}, which {database} has",
+                cure="restore onto a newer server, or create an empty database with another locale first",
+            )
+        with self._errors(Refused, f"database {database} cannot be created"):
+            self._main.execute(definitions.creation(database, wanted, version))
+        for setting in definitions.needed_for_the_load(wanted) if wanted else ():
+            # `complete` makes all settings again, and says which ones cannot be made
+            with suppress(psycopg.errors.DatabaseError):
+                self._main.execute(definitions.setting_statement(database, setting))
+
+    def drop(self, database: str) -> None:
+        """Drop the database. Raises Refused, naming them, where others are connected to it."""
+        self._leave(database)
+        with self._errors(Refused, f"database {database} cannot be dropped"):
+            others = [
+                f"{user} ({application or 'no name'}, process {pid})"
+                for user, application, pid in self._main.execute(_CONNECTED, [database])
+            ]
+            if others:
+                raise Refused(
+                    f"{self._where}: database {database} is in use by {preflight.listed(others)}",
+                    cure="end these sessions first",
+                )
+            name = sql.Identifier(database)
+            self._main.execute(sql.SQL("ALTER DATABASE {} IS_TEMPLATE false").format(name))
+            self._main.execute(sql.SQL("DROP DATABASE {}").format(name))
+
+    def session(self, database: str) -> PostgreSQLSession:
+        """Open another connection, for executing a script in the database."""
+        connection = connect(self._instance, self._credential, database, application=f"{_OURS} restore")
+        return PostgreSQLSession(connection, database)
+
+    def complete(self, database: str, definition: DatabaseDefinition) -> None:
+        """Give the loaded database its comment, labels, privileges, settings and limits.
+
+        Raises RestoreError with all that the server refused, after the rest was done.
+        """
+        wanted = _as_ours(definition)
+        if wanted is None:
+            return
+        refused: list[str] = []
+        with self._errors(RestoreError, f"the definition of {database} cannot be completed"):
+            within = self._in(database)  # before the connection limit and the privileges are back
+            for lacking in definitions.removals(wanted):
+                self._attempt(within, None, lacking, refused)
+            row = self._main.execute(_TARGET, [database]).fetchone()
+            if row is not None and row[0] != wanted.owner:
+                change = sql.SQL("ALTER DATABASE {} OWNER TO {}")
+                change = change.format(sql.Identifier(database), sql.Identifier(wanted.owner))
+                self._attempt(self._main, None, change, refused)
+                row = self._main.execute(_TARGET, [database]).fetchone()
+            if row is None:
+                raise RestoreError(f"{self._where}: there is no database {database!r} any more")
+            owner, present, default, roles = row
+            for actor, statement in definitions.completion(
+                database,
+                wanted,
+                owner=owner,
+                present=tuple(present),
+                default=tuple(default),
+                roles=frozenset(roles),
+            ):
+                self._attempt(self._main, actor, statement, refused)
+        if refused:
+            raise RestoreError(
+                f"{database}: everything is loaded, but {len(refused)} properties of the database itself are not "
+                f"set: {'; '.join(refused)}",
+                cure="mend the cause and execute them, or restore again with --drop",
+            )
+
+    def _attempt(
+        self, connection: Connection, actor: str | None, statement: sql.Composed, refused: list[str]
+    ) -> None:
+        text = statement.as_string(connection)
+        try:
+            if actor is not None:
+                connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(actor)))
+            connection.execute(statement)
+        except psycopg.errors.DatabaseError as error:
+            if connection.closed:
+                raise
+            refused.append(f"{text} ({server_says(error)})")
+        finally:
+            if actor is not None and not connection.closed:
+                connection.execute("RESET ROLE")
+
+    # ------------------------------------------------------------------ connections
+
+    @property
+    def _where(self) -> str:
+        return f"{self._instance.id} ({where(self._instance)})"
+
+    @property
+    def _is_superuser(self) -> bool:
+        return self.facts.settings["superuser"] == "on"
+
+    def _owner(self, database: str) -> str | None:
+        row = self._main.execute(_TARGET, [database]).fetchone()
+        return None if row is None else row[0]
+
+    def _in(self, database: str) -> Connection:
+        """Give the connection to a database; it is kept until another one is asked for."""
+        if self._main.info.dbname == database:
+            return self._main
+        if self._work is None or self._work.closed or self._work.info.dbname != database:
+            self._leave_work()
+            self._work = connect(self._instance, self._credential, database, application=_OURS)
+        return self._work
+
+    def _leave_work(self) -> None:
+        if self._work is not None:
+            self._work.close()
+            self._work = None
+
+    def _leave(self, database: str) -> None:
+        """Have no connection to the database; where it is the one for maintenance, take another for that."""
+        self._leave_work()
+        if self._main.info.dbname != database:
+            return
+        elsewhere = "template1" if database == "postgres" else "postgres"
+        other = connect(self._instance, self._credential, elsewhere, application=_OURS)
+        self._main.close()
+        self._main = other
+
+    @contextmanager
+    def _errors(self, kind: type[VyaBackupDBError], what: str) -> Iterator[None]:
+        """Turn what the driver raises into errors of ours."""
+        try:
+            yield
+        except psycopg.Error as error:
+            if self._main.closed or (self._work is not None and self._work.closed):
+                raise ConnectionFailed(
+                    f"{self._where}: the connection was lost: {server_says(error)}",
+                    cure="look at the server's log",
+                ) from error
+            raise kind(f"{self._where}: {what}: {server_says(error)}") from error
+        except UnicodeEncodeError as error:
+            raise kind(f"{self._where}: {what}: the name is not UTF-8") from error
+
+
+_DATABASES: Final = b"""
+    SELECT datname,
+        CASE WHEN datconnlimit <> -2 AND (pg_catalog.has_database_privilege(oid, 'CONNECT')
+            OR pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE')) THEN pg_catalog.pg_database_size(oid) END,
+        datallowconn, datconnlimit
+    FROM pg_catalog.pg_database WHERE datname NOT IN ('template0', 'template1') ORDER BY datname COLLATE "C"
+"""
+
+_CONNECTED: Final = b"""
+    SELECT coalesce(usename, backend_type, '?'), application_name, pid FROM pg_catalog.pg_stat_activity
+    WHERE datname = %s AND backend_type IS DISTINCT FROM 'autovacuum worker' AND pid <> pg_catalog.pg_backend_pid()
+    ORDER BY 1, 3
+"""
+
+_TARGET: Final = b"""
+    SELECT pg_catalog.pg_get_userbyid(datdba),
+        coalesce(datacl, pg_catalog.acldefault('d', datdba))::text[],
+        pg_catalog.acldefault('d', datdba)::text[],
+        ARRAY(SELECT rolname FROM pg_catalog.pg_roles)
+    FROM pg_catalog.pg_database WHERE datname = %s
+"""
+
+_FACTS: Final = b"""
+    SELECT pg_catalog.current_setting('server_version'),
+        pg_catalog.current_setting('server_version_num')::int,
+        session_user, pg_catalog.current_setting('is_superuser'),
+        CASE WHEN pg_catalog.pg_is_in_recovery() THEN 'on' ELSE 'off' END
+"""
+
+_SETTINGS: Final = (
+    "lc_monetary",
+    "max_connections",
+    "max_standby_streaming_delay",
+    "wal_level",
+    "server_encoding",
+)
+
+
+def _facts(connection: Connection) -> ServerFacts:
+    row = connection.execute(_FACTS).fetchone()
+    if row is None:
+        raise BackupError("the server does not say what it is")
+    version, number, account, superuser, in_recovery = row
+    names = connection.execute(
+        "SELECT n, pg_catalog.current_setting(n) FROM pg_catalog.unnest(%s::text[]) n", [list(_SETTINGS)]
+    )
+    return ServerFacts(
+        engine="postgresql",
+        flavour="postgresql",
+        version=version.split()[0],
+        version_number=(number // 10000, number % 10000),
+        account=account,
+        settings={"superuser": superuser, "in_recovery": in_recovery, **dict(names.fetchall())},
+    )
+
+
+def _unavailable(name: str, *, allowed: bool, limit: int) -> str | None:
+    if limit == -2:
+        return "a DROP DATABASE of it was interrupted (datconnlimit is -2): all it can be is dropped"
+    if not allowed:
+        return "it allows no connections (ALTER DATABASE ... ALLOW_CONNECTIONS true)"
+    if any("\udc80" <= char <= "\udcff" for char in name):
+        return "its name is not UTF-8 (ALTER DATABASE ... RENAME TO)"
+    return None
+
+
+def _as_ours(definition: DatabaseDefinition | None) -> PostgreSQLDefinition | None:
+    if definition is not None and not isinstance(definition, PostgreSQLDefinition):
+        raise Refused("a MySQL or MariaDB database cannot be made on a PostgreSQL server")
+    return definition

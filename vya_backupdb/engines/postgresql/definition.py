@@ -1,0 +1,237 @@
+"""What a database itself is: read from the source, and made again on a target."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from psycopg import sql
+
+from vya_backupdb.engines.postgresql import acl
+from vya_backupdb.engines.postgresql.connection import Connection
+from vya_backupdb.model import DatabaseSetting, PostgreSQLDefinition
+
+PROVIDERS: Final = {"c": "libc", "i": "icu", "b": "builtin"}
+"""pg_database.datlocprovider to the word of CREATE DATABASE."""
+
+PROVIDER_SINCE: Final = {"libc": 0, "icu": 150000, "builtin": 170000}
+"""The server version from which a database can have it."""
+
+LIST_SETTINGS: Final = frozenset(
+    {
+        "local_preload_libraries",
+        "search_path",
+        "session_preload_libraries",
+        "shared_preload_libraries",
+        "temp_tablespaces",
+        "unix_socket_directories",
+    }
+)
+"""Settings whose value is a list of quoted names (GUC_LIST_QUOTE): as one literal the list would be one name
+(src/bin/pg_dump/dumputils.c, variable_is_guc_list_quote)."""
+
+
+def locale_columns(version: int) -> tuple[str, str, str, str]:
+    """Give the columns of pg_database for provider, locale, ICU rules and recorded collation version."""
+    if version < 150000:
+        return "'c'", "NULL", "NULL", "NULL"
+    locale = "datlocale" if version >= 170000 else "daticulocale"
+    return "datlocprovider", locale, "daticurules" if version >= 160000 else "NULL", "datcollversion"
+
+
+def read(connection: Connection, database: str) -> PostgreSQLDefinition | None:
+    """Give the definition of a database, but what only a look into it tells (`lacks`); None: not there."""
+    provider, locale, rules, _ = locale_columns(connection.info.server_version)
+    row = connection.execute(
+        f"""
+        SELECT oid, pg_catalog.pg_get_userbyid(datdba), pg_catalog.pg_encoding_to_char(encoding),
+            {provider}, datcollate, datctype, {locale}, {rules},
+            (SELECT spcname FROM pg_catalog.pg_tablespace t WHERE t.oid = dattablespace),
+            datconnlimit, datistemplate, datacl::text[],
+            pg_catalog.shobj_description(oid, 'pg_database')
+        FROM pg_catalog.pg_database WHERE datname = %s
+        """.encode(),  # noqa: S608
+        [database],
+    ).fetchone()
+    if row is None:
+        return None
+    (
+        oid,
+        owner,
+        encoding,
+        letter,
+        collate,
+        ctype,
+        locale_name,
+        icu_rules,
+        tablespace,
+        limit,
+        template,
+        items,
+        note,
+    ) = row
+    return PostgreSQLDefinition(
+        owner=owner,
+        encoding=encoding,
+        locale_provider=PROVIDERS.get(letter, letter),
+        collate=collate,
+        ctype=ctype,
+        locale=locale_name,
+        icu_rules=icu_rules,
+        tablespace=tablespace,
+        connection_limit=limit,
+        is_template=template,
+        acl=None if items is None else tuple(items),
+        settings=tuple(_settings(connection, oid)),
+        comment=note,
+        security_labels=tuple(
+            connection.execute(
+                "SELECT provider, label FROM pg_catalog.pg_shseclabel"
+                " WHERE classoid = 'pg_catalog.pg_database'::pg_catalog.regclass AND objoid = %s ORDER BY 1",
+                [oid],
+            ).fetchall()
+        ),
+    )
+
+
+def _settings(connection: Connection, oid: int) -> Iterator[DatabaseSetting]:
+    rows = connection.execute(
+        """
+        SELECT rolname, setconfig FROM pg_catalog.pg_db_role_setting
+        LEFT JOIN pg_catalog.pg_roles r ON r.oid = setrole
+        WHERE setdatabase = %s AND (setrole = 0 OR r.oid IS NOT NULL) ORDER BY rolname NULLS FIRST
+        """,
+        [oid],
+    )
+    for role, entries in rows:
+        for entry in entries:
+            name, _, value = entry.partition("=")
+            yield DatabaseSetting(name, value, role)
+
+
+def lacks(connection: Connection) -> tuple[str, ...]:
+    """Give what every new database has and the connection's one has not; no dump removes it."""
+    rows = connection.execute(
+        """
+        SELECT name FROM (VALUES
+            ('schema public', EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'public')),
+            ('extension plpgsql', EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = 'plpgsql'))
+        ) template (name, there) WHERE NOT there
+        """
+    )
+    return tuple(name for (name,) in rows)
+
+
+def removals(definition: PostgreSQLDefinition) -> Iterator[sql.Composed]:
+    """Give what takes away from a new database what the definition lacks; nothing that is in use goes."""
+    for lacking in definition.lacks:
+        kind, _, name = lacking.partition(" ")
+        if kind in ("schema", "extension"):
+            yield sql.SQL(f"DROP {kind.upper()} IF EXISTS {{}}").format(sql.Identifier(name))
+
+
+def creation(database: str, definition: PostgreSQLDefinition | None, version: int) -> sql.Composed:
+    """Give CREATE DATABASE from template0, for a server of the version, as pg_dump --create writes it."""
+    parts = [sql.SQL("CREATE DATABASE {} WITH TEMPLATE template0").format(sql.Identifier(database))]
+    if definition is None:
+        return sql.Composed(parts)
+    options: list[tuple[str, str | None]] = [
+        ("ENCODING", definition.encoding),
+        ("LC_COLLATE", definition.collate),
+        ("LC_CTYPE", definition.ctype),
+    ]
+    if version >= 150000:
+        options.append(("LOCALE_PROVIDER", definition.locale_provider))
+    if definition.locale is not None:
+        options.append((f"{definition.locale_provider.upper()}_LOCALE", definition.locale))
+    if version >= 160000:
+        options.append(("ICU_RULES", definition.icu_rules))
+    parts.append(sql.SQL("OWNER {}").format(sql.Identifier(definition.owner)))
+    parts += [
+        sql.SQL(name + " {}").format(sql.Literal(value)) for name, value in options if value is not None
+    ]
+    if definition.tablespace != "pg_default":
+        parts.append(sql.SQL("TABLESPACE {}").format(sql.Identifier(definition.tablespace)))
+    return sql.SQL(" ").join(parts)
+
+
+def needed_for_the_load(definition: PostgreSQLDefinition) -> Iterator[DatabaseSetting]:
+    """Give the settings of the database without which its rows are read wrongly or refused.
+
+    lc_monetary decides how money is written and read; parameters of the user's own (`app.tenant`) may be
+    asked for in CHECK constraints and index expressions. All others wait until the load is done.
+    """
+    for setting in definition.settings:
+        if setting.role is None and (setting.name == "lc_monetary" or "." in setting.name):
+            yield setting
+
+
+def setting_statement(database: str, setting: DatabaseSetting) -> sql.Composed:
+    """Give the ALTER that makes a setting of a database, or of a role in it."""
+    values = sql.SQL(", ").join(map(sql.Literal, setting_values(setting)))
+    name = sql.Identifier(setting.name)
+    if setting.role is None:
+        return sql.SQL("ALTER DATABASE {} SET {} TO {}").format(sql.Identifier(database), name, values)
+    return sql.SQL("ALTER ROLE {} IN DATABASE {} SET {} TO {}").format(
+        sql.Identifier(setting.role), sql.Identifier(database), name, values
+    )
+
+
+def setting_values(setting: DatabaseSetting) -> list[str]:
+    """Give the literals that make up a setting's value: more than one only for a list of names."""
+    if setting.name.lower() not in LIST_SETTINGS:
+        return [setting.value]
+    values, text = [], setting.value.strip()
+    while text:
+        if text.startswith('"'):
+            end = 1
+            while end < len(text) and (text[end] != '"' or text[end + 1 : end + 2] == '"'):
+                end += 2 if text[end] == '"' else 1
+            value, text = text[1:end].replace('""', '"'), text[end + 1 :]
+            _, _, text = text.partition(",")
+        else:
+            value, _, text = text.partition(",")
+            value = value.strip()
+        values.append(value)
+        text = text.strip()
+    return values or [""]
+
+
+def completion(
+    database: str,
+    definition: PostgreSQLDefinition,
+    *,
+    owner: str,
+    present: tuple[str, ...],
+    default: tuple[str, ...],
+    roles: frozenset[str],
+) -> Iterator[tuple[str | None, sql.Composed]]:
+    """Give what must wait until a database is loaded, in order, each with the role to act as.
+
+    `owner` is who owns the target, `present` its privileges and `default` those of a new database.
+    Settings of roles that are not in `roles` are left out: the preflight has named them.
+    """
+    name = sql.Identifier(database)
+    if definition.comment is not None:
+        yield None, sql.SQL("COMMENT ON DATABASE {} IS {}").format(name, sql.Literal(definition.comment))
+    for provider, label in definition.security_labels:
+        yield (
+            None,
+            sql.SQL("SECURITY LABEL FOR {} ON DATABASE {} IS {}").format(
+                sql.Identifier(provider), name, sql.Literal(label)
+            ),
+        )
+    wanted = default if definition.acl is None else definition.acl
+    yield from acl.statements(database, owner, wanted, present)
+    for setting in definition.settings:
+        if setting.role is None or setting.role in roles:
+            yield None, setting_statement(database, setting)
+    if definition.is_template:
+        yield None, sql.SQL("ALTER DATABASE {} IS_TEMPLATE true").format(name)
+    if definition.connection_limit != -1:
+        yield (
+            None,
+            sql.SQL("ALTER DATABASE {} CONNECTION LIMIT {}").format(
+                name, sql.Literal(definition.connection_limit)
+            ),
+        )

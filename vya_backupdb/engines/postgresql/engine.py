@@ -1,0 +1,49 @@
+"""PostgreSQL as an engine of the operations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+
+from vya_backupdb.config.models import Instance
+from vya_backupdb.credentials.vault import Credential
+from vya_backupdb.engines.base import Connector, Engine
+from vya_backupdb.engines.postgresql import driver, tools
+from vya_backupdb.engines.postgresql.connector import PostgreSQLConnector
+from vya_backupdb.engines.postgresql.script import PostgreSQLReader
+from vya_backupdb.engines.postgresql.statements import statements
+from vya_backupdb.model import DumpPlan, DumpTool, EngineName, ScriptReader, Section, ServerFacts, Statement
+from vya_backupdb.streams.process import Command
+
+
+class PostgreSQLEngine:
+    """Servers of PostgreSQL 13 to 18, and their pg_dump."""
+
+    name: EngineName = "postgresql"
+
+    def connect(self, instance: Instance, credential: Credential) -> Connector:
+        """Connect to the maintenance database. Raises ConnectionFailed with one clear line."""
+        return PostgreSQLConnector(instance, credential)
+
+    def find_tool(self, facts: ServerFacts, instance: Instance) -> DumpTool:
+        """Find the pg_dump for a server. Raises DumpToolMissing; ConfigurationError for options not allowed."""
+        driver.check_extra_options(instance)
+        return tools.find_tool(facts, instance)
+
+    def dump_command(
+        self, plan: DumpPlan, tool: DumpTool, facts: ServerFacts, instance: Instance, credential: Credential
+    ) -> AbstractContextManager[Command]:
+        """Give the command that dumps one database to its stdout."""
+        del facts  # all that matters of the server is in the plan and in the choice of the tool
+        return driver.dump_command(plan, tool, instance, credential)
+
+    def reader(self) -> ScriptReader:
+        """Give a fresh reader for one script of pg_dump."""
+        return PostgreSQLReader()
+
+    def statements(self, section: Section) -> Iterator[Statement]:
+        """Give every statement of a section."""
+        return statements(section)
+
+
+ENGINE: Engine = PostgreSQLEngine()

@@ -1,0 +1,186 @@
+"""What stands in the way of a dump, and what a dump or its restore will lose without a word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from vya_backupdb.engines.postgresql.connection import Connection
+from vya_backupdb.engines.postgresql.definition import locale_columns
+from vya_backupdb.model import Finding, ServerFacts, Severity
+
+OLDEST: Final = 13
+NEWEST: Final = 18
+"""The major versions that this program has been made for."""
+
+_FEW = 5
+"""Names that one finding lists."""
+
+_SILENT_LOSSES: Final = (
+    (
+        b"""
+        SELECT kind || ' ' || name FROM (
+            SELECT 'function' AS kind, 'pg_proc' AS catalog, oid, oid::pg_catalog.regprocedure::text AS name,
+                pronamespace AS schema FROM pg_catalog.pg_proc WHERE oid >= 16384
+            UNION ALL
+            SELECT 'table', 'pg_class', oid, relname, relnamespace FROM pg_catalog.pg_class
+            WHERE oid >= 16384 AND relkind IN ('r', 'p', 'v', 'm', 'S', 'f')
+            UNION ALL
+            SELECT 'type', 'pg_type', oid, typname, typnamespace FROM pg_catalog.pg_type
+            WHERE oid >= 16384 AND typtype IN ('b', 'd', 'e', 'r') AND typcategory <> 'A'
+        ) o
+        WHERE schema IN ('pg_catalog'::pg_catalog.regnamespace, 'information_schema'::pg_catalog.regnamespace)
+            AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.objid = o.oid AND d.deptype IN ('e', 'i')
+                AND d.classid = ('pg_catalog.' || catalog)::pg_catalog.regclass)
+        ORDER BY 1
+        """,
+        "in the system's own schemas, which pg_dump never dumps: {}",
+        "move them to a schema of your own",
+    ),
+    (
+        b"""
+        SELECT pg_catalog.format('%I.%I', n.nspname, c.relname)
+        FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
+        JOIN pg_catalog.pg_class t ON t.oid = i.indrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE NOT ((i.indisvalid OR t.relkind = 'p') AND i.indisready) AND n.nspname !~ '^pg_'
+        ORDER BY 1
+        """,
+        "invalid, and so left out by pg_dump: index {}",
+        "REINDEX INDEX CONCURRENTLY, or drop them",
+    ),
+    (
+        b"""
+        SELECT DISTINCT pg_catalog.format('%I.%I', n.nspname, c.relname)
+        FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
+        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE t.tgisinternal AND t.tgconstraint <> 0 AND t.tgparentid = 0 AND t.tgenabled <> 'O' ORDER BY 1
+        """,
+        "foreign keys are switched off (DISABLE TRIGGER ALL), which no dump keeps: a restore enforces them and"
+        " refuses those that rows violate: table {}",
+        "ALTER TABLE ... ENABLE TRIGGER ALL",
+    ),
+    (
+        b"""
+        SELECT pg_catalog.quote_ident(extname) FROM pg_catalog.pg_extension e
+        WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_available_extensions a WHERE a.name = e.extname) ORDER BY 1
+        """,
+        "installed in the database, but its files are gone from the server: a restore onto this server"
+        " would fail: extension {}",
+        "install its package",
+    ),
+)
+"""Query for names, what to say of them, and the cure."""
+
+_ON_A_STANDBY: Final = b"""
+    SELECT pg_catalog.format('%I.%I', n.nspname, c.relname)
+    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relpersistence = 'u' AND c.relkind IN ('r', 'S') AND n.nspname !~ '^pg_' ORDER BY 1
+"""
+
+
+def database_findings(connection: Connection, facts: ServerFacts) -> Iterator[Finding]:
+    """Give what is worth knowing of the connection's database before it is dumped, but the privileges."""
+    for query, what, cure in _SILENT_LOSSES:
+        names = [name for (name,) in connection.execute(query)]
+        if names:
+            yield Finding(Severity.WARNING, what.format(listed(names)), names[0], cure)
+    if facts.settings["in_recovery"] == "on":
+        names = [name for (name,) in connection.execute(_ON_A_STANDBY)]
+        if names:
+            yield Finding(
+                Severity.WARNING,
+                f"the rows of unlogged tables are not on a standby, so not in its dumps: {listed(names)}",
+                names[0],
+                "back up the primary",
+            )
+    yield from _collation_versions(connection)
+
+
+def listed(names: list[str]) -> str:
+    """Give the first few names, and how many more there are."""
+    more = f" and {len(names) - _FEW:,} more" if len(names) > _FEW else ""
+    return ", ".join(names[:_FEW]) + more
+
+
+def _collation_versions(connection: Connection) -> Iterator[Finding]:
+    """Compare the recorded version of the database's collation with that of the library: the server warns
+    of a difference at each connect, and indexes over text may be corrupt."""  # noqa: D205, D209
+    version = connection.info.server_version
+    if version < 150000:
+        return
+    recorded = locale_columns(version)[3]
+    row = connection.execute(
+        f"""
+        SELECT pg_catalog.quote_ident(datname), {recorded}, pg_catalog.pg_database_collation_actual_version(oid)
+        FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()
+        """.encode()  # noqa: S608
+    ).fetchone()
+    if row is not None and row[1] is not None and row[2] is not None and row[1] != row[2]:
+        yield Finding(
+            Severity.WARNING,
+            f"the collation of database {row[0]} was of version {row[1]}, and the system's library now has {row[2]}: "
+            "indexes over text may be out of order",
+            row[0],
+            f"rebuild what uses it (REINDEX DATABASE), then ALTER DATABASE {row[0]} REFRESH COLLATION VERSION",
+        )
+
+
+def instance_findings(connection: Connection, facts: ServerFacts) -> Iterator[Finding]:
+    """Give what the account lacks and what is worth knowing of the server, whatever the database."""
+    major = facts.version_number[0]
+    if major > NEWEST:
+        yield Finding(
+            Severity.WARNING,
+            f"PostgreSQL {facts.version} is newer than what this program has been made for (up to {NEWEST})",
+            cure="update this program",
+        )
+    if facts.settings["in_recovery"] == "on":
+        delay = facts.settings["max_standby_streaming_delay"]
+        yield Finding(
+            Severity.WARNING,
+            "the server is a standby: a dump that stands in the way of replay is cancelled after "
+            f"max_standby_streaming_delay ({delay})",
+            cure="raise it, or back up the primary, if dumps are cancelled",
+        )
+    if facts.settings["superuser"] == "on":
+        return
+    yield from _account_findings(connection, major)
+
+
+def _account_findings(connection: Connection, major: int) -> Iterator[Finding]:
+    rows = connection.execute(
+        b"""
+        SELECT pg_catalog.quote_ident(datname), pg_catalog.quote_ident(current_user) FROM pg_catalog.pg_database
+        WHERE datallowconn AND datname NOT IN ('template0', 'template1')
+            AND NOT pg_catalog.has_database_privilege(oid, 'CONNECT') ORDER BY 1
+        """
+    )
+    for database, role in rows:
+        yield Finding(
+            Severity.PRIVILEGE,
+            f"no CONNECT on database {database}",
+            database,
+            f"GRANT CONNECT ON DATABASE {database} TO {role}",
+        )
+    if major >= 14:
+        reads_all = "pg_catalog.pg_has_role('pg_read_all_data', 'USAGE')"
+        cure = "GRANT pg_read_all_data TO {}"
+    else:
+        reads_all = "false"
+        cure = "GRANT SELECT ON ALL TABLES IN SCHEMA ... TO {}, and on all sequences, in each database"
+    # pg_shdepend holds, for all databases, who owns something or was granted something
+    row = connection.execute(
+        f"""
+        SELECT pg_catalog.quote_ident(current_user)
+        WHERE NOT {reads_all} AND NOT EXISTS (
+            SELECT FROM pg_catalog.pg_shdepend
+            WHERE refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass AND dbid <> 0
+                AND pg_catalog.pg_has_role(refobjid, 'USAGE'))
+        """.encode()  # noqa: S608
+    ).fetchone()
+    if row is not None:
+        yield Finding(
+            Severity.PRIVILEGE,
+            f"{row[0]} has no privilege on anything: it can read only what everybody may",
+            cure=cure.format(row[0]),
+        )

@@ -1,0 +1,15 @@
+"""Throw-away servers made from the binaries on this machine, each with a data folder of its own.
+
+    with start(find_binaries("postgresql")[0]) as server:
+        ...
+
+A server listens on a free loopback port and on a socket in its own folder. It ends, and its folder goes,
+when the `with` block ends, and also when this process is killed (see `supervisor`).
+"""
+
+from __future__ import annotations
+
+from vya_backupdb.scratch.binaries import Binaries, engine_folders, find_binaries
+from vya_backupdb.scratch.server import ScratchServer, start
+
+__all__ = ["Binaries", "ScratchServer", "engine_folders", "find_binaries", "start"]
