@@ -3,7 +3,7 @@
 
     scripts/engines.py mysql           # MySQL from Debian unstable: for `make demo` and `make test`
     scripts/engines.py matrix          # all of them: for `make test-matrix`
-    scripts/engines.py --list
+    scripts/engines.py --list | --remove
 
 mmdebstrap extracts the packages (no maintainer script runs, nothing is installed, no service starts, no
 root rights are needed); patchelf then makes the programs find the release's own C library and libraries by
@@ -49,8 +49,13 @@ def main() -> int:
     parser.add_argument("names", nargs="*", help=f"matrix, or some of: {', '.join(PACKAGES)}")
     parser.add_argument("--list", action="store_true", help="say what is there")
     parser.add_argument("--again", action="store_true", help="unpack anew what is there already")
+    parser.add_argument("--remove", action="store_true", help="remove all, and what was made from them")
     options = parser.parse_args()
     folder = cache() / "engines"
+    if options.remove:
+        remove(folder)
+        remove(cache() / "scratch")
+        return 0
     if options.list:
         for name in PACKAGES:
             print(f"{name}: {folder / name if (folder / name / MARK).exists() else 'not unpacked'}")

@@ -174,9 +174,10 @@ class _Sink:
     def _to_stderr(self, line: str) -> None:
         # looked up each time: a progress bar puts itself in the way to keep lines apart;
         # and nobody may be left to read (OSError), or it is closed (ValueError)
-        with suppress(OSError, ValueError):
-            sys.stderr.write(line + "\n")
-            sys.stderr.flush()
+        if sys.stderr is not None:
+            with suppress(OSError, ValueError):
+                sys.stderr.write(line + "\n")
+                sys.stderr.flush()
 
 
 def _open_log(file: Path) -> int:

@@ -17,7 +17,7 @@ _VOLATILE = re.compile(
     rb"|-- Dumped (?:from|by) .*|-- (?:Started|Completed) on .*)\n",
     re.MULTILINE,
 )
-_COPY = re.compile(rb"^(COPY .* FROM stdin;\n)(.*?)(^\\\.\n)", re.MULTILINE | re.DOTALL)
+_COPY = re.compile(rb"^(COPY [^\n]* FROM stdin;\n)(.*?)(^\\\.\n)", re.MULTILINE | re.DOTALL)
 
 
 class ClientError(Exception):

@@ -138,7 +138,7 @@ def test_a_server_that_goes_away_in_mid_dump_leaves_nothing(site: Site, database
         run_sql(
             site.source,
             f"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{database}' "
-            "and application_name = 'pg_dump'",
+            "and query ilike 'copy%'",
         )
     else:
         ids = run_sql(

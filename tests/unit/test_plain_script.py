@@ -5,7 +5,7 @@ import gzip
 import io
 import lzma
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -152,13 +152,11 @@ def test_a_compressed_script_that_is_cut_short_is_damaged(path: Path) -> None:
 
 
 def test_a_script_that_is_not_there_is_a_fault_of_the_store(tmp_path: Path) -> None:
-    for use in (
-        lambda script: script.__enter__(),
-        lambda script: script.scan(),
-        lambda script: script.raw_bytes,
-    ):
+    absent = PlainScript(tmp_path / "absent", LineReader)
+    uses: list[Callable[[], object]] = [absent.__enter__, absent.scan, lambda: absent.raw_bytes]
+    for use in uses:
         with pytest.raises(StorageError, match="absent"):
-            use(PlainScript(tmp_path / "absent", LineReader))
+            use()
 
 
 def tar(content: bytes) -> bytes:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import cast
@@ -13,7 +14,7 @@ import click
 
 from vya_backupdb.cli.context import CliContext
 from vya_backupdb.cli.lazy import LazyGroup
-from vya_backupdb.cli.render import close_output, output_failed, to_stderr, write_output
+from vya_backupdb.cli.render import guarded_output, to_stderr, write_output
 from vya_backupdb.errors import Refused, VyaBackupDBError
 from vya_backupdb.log import Format
 
@@ -96,16 +97,25 @@ def _end(number: int, _: FrameType | None) -> None:
     raise Ended(number)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the program and give its exit status."""
+@contextmanager
+def _endable() -> Iterator[None]:
+    """Let SIGTERM, and SIGHUP of a lost terminal, end the block as Ctrl-C does, each time they come."""
+    replaced = {}
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores SIGHUP, and means it
-            signal.signal(number, _end)
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="backslashreplace")
+            replaced[number] = signal.signal(number, _end)
+    try:
+        yield
+    finally:
+        for number, handler in replaced.items():
+            signal.signal(number, handler)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program and give its exit status."""
     state = CliContext()
-    status = _guarded(lambda: _invoke(arguments, state), state)
-    return status or _guarded(close_output, state)
+    with _endable(), guarded_output():
+        return _guarded(lambda: _invoke(arguments, state), state)
 
 
 def _invoke(arguments: Sequence[str] | None, state: CliContext) -> int:
@@ -129,7 +139,7 @@ def _guarded(work: Callable[[], int], state: CliContext) -> int:
     except click.ClickException as error:
         return _usage(error)
     except SystemExit as ended:
-        return ended.code if isinstance(ended.code, int) else 1
+        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except (KeyboardInterrupt, click.Abort) as error:
         if isinstance(error.__context__, EOFError):  # the input ended where something was asked
             refusal = Refused("the question was not answered", cure="nothing was changed")
@@ -141,8 +151,6 @@ def _guarded(work: Callable[[], int], state: CliContext) -> int:
         _say(ended, f"ended by {signal.Signals(ended.number).name}", None, state)
         return 128 + ended.number
     except Exception as error:
-        if isinstance(error, OSError) and output_failed():  # click prints help by itself
-            return _guarded(close_output, state)
         cure = None if state.tracebacks else "run again with --verbose --verbose for the traceback"
         _say(error, f"unexpected fault: {type(error).__name__}: {error}", cure, state)
         return 1

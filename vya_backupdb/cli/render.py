@@ -10,13 +10,13 @@ import io
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TextIO, TypeVar, cast
 
 import click
 
@@ -160,42 +160,57 @@ def is_terminal(stream: Any) -> bool:
         return False
 
 
-def write_output(text: str) -> None:
-    """Write to stdout. A reader who has gone (`| head`) is no fault; StorageError for a full disk."""
-    if sys.stdout is None:
+class _Output:
+    """Stdout where a reader who has gone (`| head`) is no fault, and any other fault a StorageError."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        # click writes nothing, to see what the stream takes; an unbuffered one fails even then
+        return self._try(lambda: self._stream.write(text)) if text != "" else 0
+
+    def flush(self) -> None:
+        self._try(lambda: self._stream.flush() or 0)
+
+    def _try(self, work: Callable[[], int]) -> int:
+        try:
+            return work()
+        except OSError as error:
+            # Python flushes once more when it ends, and would complain then
+            null = os.open(os.devnull, os.O_WRONLY)
+            with suppress(OSError, ValueError):
+                os.dup2(null, self._stream.fileno())
+            os.close(null)
+            if isinstance(error, BrokenPipeError):
+                return 0
+            raise StorageError(f"standard output: {error.strerror or error}") from None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+@contextmanager
+def guarded_output() -> Iterator[None]:
+    """Let everything that is written to stdout, also by click, be written as `_Output` does."""
+    stream = sys.stdout
+    if stream is None:  # closed by the caller (`>&-`)
+        yield
         return
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="backslashreplace")
+    sys.stdout = cast("TextIO", _Output(stream))
     try:
+        yield
+    finally:
+        sys.stdout = stream
+
+
+def write_output(text: str) -> None:
+    """Write to stdout, at once. Raises StorageError."""
+    if sys.stdout is not None:
         sys.stdout.write(text)
         sys.stdout.flush()
-    except BrokenPipeError:
-        _discard_output()
-    except OSError as error:
-        _discard_output()
-        raise StorageError(f"standard output: {error.strerror or error}") from None
-
-
-def close_output() -> int:
-    """Write what is still buffered; gives 0. Raises StorageError."""
-    write_output("")
-    return 0
-
-
-def output_failed() -> bool:
-    """Whether stdout holds something that it cannot write."""
-    try:
-        if sys.stdout is not None:
-            sys.stdout.flush()
-    except OSError:
-        return True
-    return False
-
-
-def _discard_output() -> None:
-    """Send stdout nowhere: Python flushes it once more at exit, and would complain then."""
-    null = os.open(os.devnull, os.O_WRONLY)
-    with suppress(OSError, ValueError):
-        os.dup2(null, sys.stdout.fileno())
-    os.close(null)
 
 
 def to_stderr(text: str) -> None:
@@ -227,7 +242,9 @@ def confirmation(*, force: bool) -> Callable[[str], None]:
             )
         try:
             agreed = click.confirm(printable(question), default=False, err=True)
-        except click.Abort:
+        except click.Abort as abort:
+            if not isinstance(abort.__context__, EOFError):
+                raise
             agreed = False
         if not agreed:
             raise Refused(f"not confirmed: {question}", cure="nothing was changed")

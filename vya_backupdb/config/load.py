@@ -69,12 +69,13 @@ def _read(path: Path) -> str:
     try:
         # without O_NONBLOCK a named pipe that nobody writes to would hold us for ever
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
-        with os.fdopen(descriptor, "rb") as file:
+        try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise ConfigurationError(
-                    f"{path}: not an ordinary file", cure="name the configuration file itself"
-                )
-            raw = file.read(_LARGEST + 1)
+                raise ConfigurationError(f"{path}: not an ordinary file", cure="name the file itself")
+            with os.fdopen(descriptor, "rb", closefd=False) as file:
+                raw = file.read(_LARGEST + 1)
+        finally:
+            os.close(descriptor)
     except FileNotFoundError:
         raise ConfigurationError(f"{path}: no such file", cure="name another with --config FILE") from None
     except OSError as error:

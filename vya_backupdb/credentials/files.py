@@ -29,9 +29,12 @@ def read_private(path: Path, environment: Mapping[str, str] = os.environ) -> byt
         descriptor = os.open(path, flags)
     except OSError as error:
         raise _unreadable(path, error) from None
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         _check(path, os.fstat(descriptor), systemd=_is_systemd_credential(path, environment))
-        raw = file.read(_LARGEST + 1)
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            raw = file.read(_LARGEST + 1)
+    finally:
+        os.close(descriptor)
     if len(raw) > _LARGEST:
         raise CredentialsError(f"{path}: larger than {_LARGEST >> 20} MiB", cure="name the right file")
     return raw

@@ -334,13 +334,13 @@ class DumpProcess:
         os.eventfd_write(self._wake, 1)
 
     def _drain(self) -> None:
-        """Read stderr to its end, whatever comes, so that the child never blocks on it."""
+        """Read stderr to its end, or until told to stop, so that the child never blocks on it."""
         poll = select.poll()
         poll.register(self._stderr, select.POLLIN)
         poll.register(self._drained, select.POLLIN)
         while True:
             ready = {descriptor for descriptor, _ in poll.poll()}
-            if self._stderr not in ready:
+            if self._drained in ready:
                 break
             data = os.read(self._stderr, 1 << 16)
             if not data:

@@ -58,9 +58,9 @@ class ErrorLines:
 
     def finish(self) -> None:
         """Take what is left as a line."""
-        line, cut = self._rest.removesuffix(b"\r"), self._cut
+        line, cut = self._rest.rstrip(), self._cut
         self._rest, self._cut = b"", 0
-        if not line.strip():
+        if not line:
             return
         text = harmless(line.decode("utf-8", "backslashreplace"))
         self._sort(f"{text} ... [{cut:,} more bytes]" if cut else text)

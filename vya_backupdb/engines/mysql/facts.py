@@ -44,6 +44,11 @@ def is_mariadb(facts: ServerFacts) -> bool:
     return facts.flavour == "mariadb"
 
 
+def titled(facts: ServerFacts) -> str:
+    """Give flavour and version as people say them."""
+    return f"{'MariaDB' if is_mariadb(facts) else 'MySQL'} {facts.version}"
+
+
 def on(facts: ServerFacts, setting: str) -> bool:
     """Whether a setting is switched on; one that the server does not have is off."""
     return facts.settings.get(setting, "OFF").upper() in ("ON", "1", "YES")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import socket
 import ssl
+import struct
 from typing import Final
 
 import pymysql
@@ -19,6 +20,9 @@ DEFAULT_PORT: Final = 3306
 
 PATIENCE: Final = 10.0
 """Seconds for the TCP connection, and for each packet of the handshake."""
+
+GARBLED: Final = (struct.error, ValueError, LookupError, TypeError, AttributeError)
+"""What PyMySQL raises for bytes that are no greeting of a MySQL server."""
 
 _LOST: Final = frozenset({0, CR.CR_SERVER_GONE_ERROR, CR.CR_SERVER_LOST, 1053, 1927, 3169, 4031})
 """Codes after which a connection is of no use: gone, lost, server shutdown (1053), killed (1927 on MariaDB,
@@ -128,7 +132,7 @@ def _explain(
         )
     if code in (CR.CR_SERVER_LOST, CR.CR_SERVER_GONE_ERROR):
         return f"the connection was lost: {message_of(error)}", "look into the server's log, then try again"
-    if isinstance(error, pymysql.err.InternalError | ValueError | LookupError):
+    if isinstance(error, (pymysql.err.InternalError, *GARBLED)):
         return "what answers does not speak the MySQL protocol", "check host and port"
     return message_of(error), "look into the server's log"
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from vya_backupdb.engines.mysql import listing
 from vya_backupdb.engines.mysql.facts import is_mariadb, on
+from vya_backupdb.engines.mysql.naming import few
 from vya_backupdb.engines.mysql.privileges import Privileges, parse_grants
 from vya_backupdb.engines.mysql.queries import Queries
 from vya_backupdb.model import DumpPlan, Finding, ServerFacts, Severity
@@ -22,8 +23,6 @@ and without sight of the routines they end with status 0 and a script that looks
 
 _REMOTE_ENGINES: Final = frozenset({"mrg_myisam", "federated", "federatedx", "connect", "spider", "oqgraph"})
 """Their rows live elsewhere; mariadb-dump (--no-data-med) and mysqldump leave rows of most of them out."""
-
-_MOST_NAMED: Final = 5
 
 
 def account_privileges(queries: Queries, facts: ServerFacts) -> Privileges:
@@ -202,7 +201,7 @@ def _not_transactional(queries: Queries, tables: Sequence[listing.Table]) -> lis
 
 def _unlike_transactions(locked: Sequence[listing.Table]) -> Iterator[Finding]:
     if locked:
-        named = _named(f"{table.name} ({table.engine})" for table in locked)
+        named = few(f"{table.name} ({table.engine})" for table in locked)
         yield Finding(
             Severity.WARNING,
             f"tables that know no transactions: {named}: all tables of the database are locked against "
@@ -216,15 +215,9 @@ def _rows_elsewhere(tables: Sequence[listing.Table]) -> Iterator[Finding]:
         table for table in tables if table.engine is not None and table.engine.lower() in _REMOTE_ENGINES
     ]
     if remote:
-        named = _named(f"{table.name} ({table.engine})" for table in remote)
+        named = few(f"{table.name} ({table.engine})" for table in remote)
         yield Finding(
             Severity.WARNING,
             f"tables whose rows are kept elsewhere: {named}: the backup holds their definition only",
             cure="back up the place where the rows are",
         )
-
-
-def _named(names: Iterator[str]) -> str:
-    listed = list(names)
-    more = f" and {len(listed) - _MOST_NAMED} more" if len(listed) > _MOST_NAMED else ""
-    return ", ".join(listed[:_MOST_NAMED]) + more

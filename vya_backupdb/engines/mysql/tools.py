@@ -35,10 +35,10 @@ _PATIENCE: Final = 10.0
 _LONGEST_ANSWER: Final = 4096
 
 _MARIADB: Final = re.compile(r"\bfrom (\d+(?:\.\d+)+)-MariaDB|\bDistrib (\d+(?:\.\d+)+)-MariaDB")
-_MYSQL: Final = re.compile(r"\bDistrib (\d+(?:\.\d+)+)|\bVer (\d+(?:\.\d+)+)")
+_MYSQL: Final = re.compile(r"\bVer (?:\S+ Distrib )?(\d+(?:\.\d+)+)")
 
 ENVIRONMENT: Final = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
-"""All that a tool gets: no HOME, so no ~/.my.cnf and no ~/.mylogin.cnf; no variable of MySQL's or MariaDB's."""
+"""All that a tool gets: no HOME, so no ~/.my.cnf and no ~/.mylogin.cnf; no MYSQL_* or MARIADB_* variable."""
 
 _GLOBAL_LOCK: Final = {(5, 7, 41), (8, 0, 32)}
 
@@ -72,7 +72,7 @@ def parse_tool_version(said: str) -> tuple[Flavour, str] | None:
     if "MariaDB" in said:
         return None
     if "mysqldump" in said and (found := _MYSQL.search(said)):
-        return "mysql", found[1] or found[2]
+        return "mysql", found[1]
     return None
 
 

@@ -7,16 +7,22 @@ import ssl
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pymysql
-from pymysql.connections import Connection
+from pymysql.connections import Connection, MySQLResult
 from pymysql.constants import CLIENT, CR
 from pymysql.cursors import Cursor
 
 from vya_backupdb.config.models import Instance, Tls
 from vya_backupdb.credentials.vault import Credential
-from vya_backupdb.engines.mysql.failures import DEFAULT_HOST, DEFAULT_PORT, PATIENCE, connection_failed
+from vya_backupdb.engines.mysql.failures import (
+    DEFAULT_HOST,
+    DEFAULT_PORT,
+    GARBLED,
+    PATIENCE,
+    connection_failed,
+)
 from vya_backupdb.errors import ConfigurationError
 
 _WRITE_TIMEOUT: Final = 300.0
@@ -26,10 +32,17 @@ _KEEPALIVE: Final = ((socket.TCP_KEEPIDLE, 60), (socket.TCP_KEEPINTVL, 15), (soc
 """A peer whose machine is gone is noticed after three minutes, also while a statement runs for hours."""
 
 
-class Wire(Connection[Cursor]):
+if TYPE_CHECKING:
+    _Connection = Connection[Cursor]
+else:
+    _Connection = Connection  # generic in its stubs only
+
+
+class Wire(_Connection):
     """A PyMySQL connection over a socket of our own, whose patience changes after the handshake."""
 
     _read_timeout: float | None
+    _result: MySQLResult | None
     server_capabilities: int
 
     def __init__(self, **options: Any) -> None:
@@ -45,6 +58,10 @@ class Wire(Connection[Cursor]):
             self.release()
             raise
         self._read_timeout = read_timeout
+
+    def warning_count(self) -> int:
+        """Give the number of warnings of the last statement."""
+        return self._result.warning_count if self._result is not None else 0
 
     def offers_tls(self) -> bool:
         """Whether the server can do TLS, used or not."""
@@ -70,7 +87,12 @@ class Wire(Connection[Cursor]):
 
 
 def open_wire(
-    instance: Instance, credential: Credential, *, read_timeout: float, database: str | None = None
+    instance: Instance,
+    credential: Credential,
+    *,
+    read_timeout: float,
+    database: str | None = None,
+    patience: float = PATIENCE,
 ) -> Wire:
     """Connect and log in. Nothing but the arguments decides how: no option file, no environment variable.
 
@@ -94,32 +116,31 @@ def open_wire(
         database=database,
         charset="utf8mb4",
         autocommit=None,
-        read_timeout=PATIENCE,
+        read_timeout=patience,
         write_timeout=_WRITE_TIMEOUT,
         auth_plugin_map=_REFUSED_PLUGINS,
         defer_connect=True,
         **tls,
     )
     try:
-        wire.connect_over(_channel(instance), read_timeout)
-    except (pymysql.err.Error, OSError, RuntimeError, ValueError, LookupError) as error:
-        # The last two are what PyMySQL makes of bytes that are no MySQL greeting at all.
+        wire.connect_over(_channel(instance, patience), read_timeout)
+    except (pymysql.err.Error, OSError, RuntimeError, *GARBLED) as error:
         raise connection_failed(instance, credential, error, database=database) from error
     return wire
 
 
-def _channel(instance: Instance) -> socket.socket:
+def _channel(instance: Instance, patience: float) -> socket.socket:
     if instance.socket is not None:
         channel = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            channel.settimeout(PATIENCE)
+            channel.settimeout(patience)
             channel.connect(str(instance.socket))
         except BaseException:
             channel.close()
             raise
         return channel
     place = (instance.host or DEFAULT_HOST, instance.port or DEFAULT_PORT)
-    channel = socket.create_connection(place, timeout=PATIENCE)
+    channel = socket.create_connection(place, timeout=patience)
     channel.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     channel.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for option, seconds in _KEEPALIVE:

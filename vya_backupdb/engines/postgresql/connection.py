@@ -1,11 +1,10 @@
 """Connections through libpq that the caller's surroundings cannot change.
 
-libpq fills every parameter that it is not given from `PG*` variables, from a service file and from files
-in the home folder (`~/.pgpass`, `~/.postgresql/root.crt` ...; libpq, "Parameter Key Words"). So each
-parameter is given here, for our own connections and for pg_dump alike, as one connection string; only
-parameters that libpq 13 knows, for an old pg_dump has an old libpq. What no parameter can override
-(`PGSERVICE`, `PGTZ`, `PGDATESTYLE`, `PGGEQO`, and what later versions add) is taken out of the environment
-while a connection is made, and put back.
+libpq fills what it is not told from `PG*` variables, from a service file and from files in the home folder
+(`~/.pgpass`, `~/.postgresql/root.crt` ...; libpq, "Parameter Key Words" and "Environment Variables"). The
+files are kept out by naming each of them. The variables are taken out of the environment while a connection
+is made, and put back: some (`PGSERVICE`, `PGTZ`, `PGDATESTYLE`) no parameter can override. pg_dump gets the
+same connection string and no variables at all; so it holds only what libpq 13 knows.
 """
 
 from __future__ import annotations
@@ -77,32 +76,23 @@ def where(instance: Instance) -> str:
 def connection_string(
     instance: Instance, username: str, database: str, *, passfile: str = NOWHERE, application: str
 ) -> str:
-    """Give a libpq connection string that names everything and holds no secret.
+    """Give a libpq connection string that holds no secret.
 
     Raises ConfigurationError where TLS is to be verified and there are no authorities to verify against.
     """
     host, port = address(instance)
-    # an empty value in a connection string (unlike in libpq's array of parameters) keeps the variable out
     return make_conninfo(
         host=host,
-        hostaddr="",
         port=port,
         dbname=database,
         user=username,
-        password="",
         passfile=passfile,
-        options="",
         application_name=application,
         connect_timeout=CONNECT_TIMEOUT,
-        keepalives=1,
         keepalives_idle=30,
         keepalives_interval=10,
         keepalives_count=6,
         gssencmode="disable",
-        channel_binding="prefer",
-        target_session_attrs="any",
-        requirepeer="",
-        krbsrvname="postgres",
         **_tls(instance, over_socket=host.startswith("/")),
     )
 
@@ -115,18 +105,16 @@ def _tls(instance: Instance, *, over_socket: bool) -> dict[str, str]:
         found = next((bundle for bundle in CA_BUNDLES if Path(bundle).is_file()), None)
         if found is None:
             raise ConfigurationError(
-                f"{instance.id}: tls.mode is {mode}, and this system has no certificate authorities of its own",
+                f"{instance.id}: tls.mode is {mode}, and this system has no certificate authorities",
                 cure="name the server's certificate authority with tls.ca",
             )
         ca = found
     return {
         "sslmode": mode,
-        "sslcompression": "0",
         "sslrootcert": ca,
         "sslcert": str(tls.cert) if tls.cert else NOWHERE,
         "sslkey": str(tls.key) if tls.key else NOWHERE,
         "sslcrl": NOWHERE,
-        "ssl_min_protocol_version": "TLSv1.2",
     }
 
 
@@ -155,7 +143,7 @@ _hide_lock = threading.Lock()
 @contextmanager
 def callers_variables_hidden() -> Iterator[None]:
     """Take the `PG*` variables out of this process's environment, and put them back after the last user."""
-    global _hiders  # noqa: PLW0603
+    global _hiders
     with _hide_lock:
         _hiders += 1
         for name in [name for name in os.environ if name.startswith("PG")]:

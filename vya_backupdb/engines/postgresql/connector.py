@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -34,7 +35,8 @@ from vya_backupdb.model import (
 _OURS: Final = "vya-backupdb"
 """application_name of the connections, as pg_stat_activity and the server's log show it."""
 
-_TEMPLATES: Final = ("template0", "template1")
+_CLOSING: Final = 3.0
+"""Seconds that the server may take to notice that a connection was closed."""
 
 
 class PostgreSQLConnector:
@@ -44,7 +46,7 @@ class PostgreSQLConnector:
         """Connect. Raises ConnectionFailed with one clear line."""
         self._instance = instance
         self._credential = credential
-        self._main = connect(instance, credential, instance.maintenance_database, application=_OURS)
+        self._main = self._connect(instance.maintenance_database)
         self._work: Connection | None = None
         try:
             with self._errors(BackupError, "the server's facts cannot be read"):
@@ -173,11 +175,7 @@ class PostgreSQLConnector:
         """Drop the database. Raises Refused, naming them, where others are connected to it."""
         self._leave(database)
         with self._errors(Refused, f"database {database} cannot be dropped"):
-            others = [
-                f"{user} ({application or 'no name'}, process {pid})"
-                for user, application, pid in self._main.execute(_CONNECTED, [database])
-            ]
-            if others:
+            if others := self._sessions_in(database):
                 raise Refused(
                     f"{self._where}: database {database} is in use by {preflight.listed(others)}",
                     cure="end these sessions first",
@@ -206,8 +204,9 @@ class PostgreSQLConnector:
                 self._attempt(within, None, lacking, refused)
             row = self._main.execute(_TARGET, [database]).fetchone()
             if row is not None and row[0] != wanted.owner:
-                change = sql.SQL("ALTER DATABASE {} OWNER TO {}")
-                change = change.format(sql.Identifier(database), sql.Identifier(wanted.owner))
+                change = sql.SQL("ALTER DATABASE {} OWNER TO {}").format(
+                    sql.Identifier(database), sql.Identifier(wanted.owner)
+                )
                 self._attempt(self._main, None, change, refused)
                 row = self._main.execute(_TARGET, [database]).fetchone()
             if row is None:
@@ -224,8 +223,8 @@ class PostgreSQLConnector:
                 self._attempt(self._main, actor, statement, refused)
         if refused:
             raise RestoreError(
-                f"{database}: everything is loaded, but {len(refused)} properties of the database itself are not "
-                f"set: {'; '.join(refused)}",
+                f"{database}: everything is loaded, but {len(refused)} properties of the database itself "
+                f"are not set: {'; '.join(refused)}",
                 cure="mend the cause and execute them, or restore again with --drop",
             )
 
@@ -259,14 +258,29 @@ class PostgreSQLConnector:
         row = self._main.execute(_TARGET, [database]).fetchone()
         return None if row is None else row[0]
 
+    def _connect(self, database: str) -> Connection:
+        connection = connect(self._instance, self._credential, database, application=_OURS)
+        connection.execute(b"SET search_path TO ''")  # names are shown with their schema
+        return connection
+
     def _in(self, database: str) -> Connection:
         """Give the connection to a database; it is kept until another one is asked for."""
         if self._main.info.dbname == database:
             return self._main
         if self._work is None or self._work.closed or self._work.info.dbname != database:
             self._leave_work()
-            self._work = connect(self._instance, self._credential, database, application=_OURS)
+            self._work = self._connect(database)
         return self._work
+
+    def _sessions_in(self, database: str) -> list[str]:
+        """Name who is connected to a database; our own closed connections are given time to go."""
+        deadline = time.monotonic() + _CLOSING
+        while True:
+            found = self._main.execute(_CONNECTED, [database]).fetchall()
+            ours = all(application.startswith(_OURS) for _, application, _ in found)
+            if not found or not ours or time.monotonic() > deadline:
+                return [f"{user} ({name or 'no name'}, process {pid})" for user, name, pid in found]
+            time.sleep(0.02)
 
     def _leave_work(self) -> None:
         if self._work is not None:
@@ -279,7 +293,7 @@ class PostgreSQLConnector:
         if self._main.info.dbname != database:
             return
         elsewhere = "template1" if database == "postgres" else "postgres"
-        other = connect(self._instance, self._credential, elsewhere, application=_OURS)
+        other = self._connect(elsewhere)
         self._main.close()
         self._main = other
 
@@ -301,15 +315,17 @@ class PostgreSQLConnector:
 
 _DATABASES: Final = b"""
     SELECT datname,
-        CASE WHEN datconnlimit <> -2 AND (pg_catalog.has_database_privilege(oid, 'CONNECT')
-            OR pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE')) THEN pg_catalog.pg_database_size(oid) END,
+        CASE WHEN datconnlimit <> -2
+            AND (pg_catalog.has_database_privilege(oid, 'CONNECT')
+                OR pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE'))
+            THEN pg_catalog.pg_database_size(oid) END,
         datallowconn, datconnlimit
     FROM pg_catalog.pg_database WHERE datname NOT IN ('template0', 'template1') ORDER BY datname COLLATE "C"
 """
 
 _CONNECTED: Final = b"""
     SELECT coalesce(usename, backend_type, '?'), application_name, pid FROM pg_catalog.pg_stat_activity
-    WHERE datname = %s AND backend_type IS DISTINCT FROM 'autovacuum worker' AND pid <> pg_catalog.pg_backend_pid()
+    WHERE datname = %s AND backend_type IS DISTINCT FROM 'autovacuum worker'
     ORDER BY 1, 3
 """
 

@@ -60,7 +60,7 @@ class RowCutter:
         self._row_resume = max(0, self._row_resume - count)
 
     def cut(self, buffer: bytearray) -> Piece | None:
-        """The next piece; None: more bytes are needed to tell."""
+        """Give the next piece; None: more bytes are needed to tell."""
         end = find_end(buffer, self._start, self._resume)
         self._resume = max(self._resume, len(buffer) - 3) if end is None else end - 1
         if end is not None and end - self._start <= self._limit:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from psycopg import sql
+from psycopg.rows import dict_row
 
 from vya_backupdb.engines.postgresql import acl
 from vya_backupdb.engines.postgresql.connection import Connection
@@ -31,77 +32,62 @@ LIST_SETTINGS: Final = frozenset(
 (src/bin/pg_dump/dumputils.c, variable_is_guc_list_quote)."""
 
 
-def locale_columns(version: int) -> tuple[str, str, str, str]:
-    """Give the columns of pg_database for provider, locale, ICU rules and recorded collation version."""
+def locale_columns(version: int) -> tuple[str, str, str]:
+    """Give the columns of pg_database that hold provider, locale and ICU rules in a server's version."""
     if version < 150000:
-        return "'c'", "NULL", "NULL", "NULL"
+        return "'c'", "NULL", "NULL"
     locale = "datlocale" if version >= 170000 else "daticulocale"
-    return "datlocprovider", locale, "daticurules" if version >= 160000 else "NULL", "datcollversion"
+    return "datlocprovider", locale, "daticurules" if version >= 160000 else "NULL"
 
 
 def read(connection: Connection, database: str) -> PostgreSQLDefinition | None:
     """Give the definition of a database, but what only a look into it tells (`lacks`); None: not there."""
-    provider, locale, rules, _ = locale_columns(connection.info.server_version)
-    row = connection.execute(
-        f"""
-        SELECT oid, pg_catalog.pg_get_userbyid(datdba), pg_catalog.pg_encoding_to_char(encoding),
-            {provider}, datcollate, datctype, {locale}, {rules},
-            (SELECT spcname FROM pg_catalog.pg_tablespace t WHERE t.oid = dattablespace),
-            datconnlimit, datistemplate, datacl::text[],
-            pg_catalog.shobj_description(oid, 'pg_database')
-        FROM pg_catalog.pg_database WHERE datname = %s
-        """.encode(),  # noqa: S608
-        [database],
-    ).fetchone()
+    provider, locale, rules = locale_columns(connection.info.server_version)
+    query = sql.SQL(
+        """
+        SELECT pg_catalog.pg_get_userbyid(datdba) AS owner,
+            pg_catalog.pg_encoding_to_char(encoding) AS encoding,
+            {provider} AS locale_provider, datcollate AS collate, datctype AS ctype, {locale} AS locale,
+            {rules} AS icu_rules, spcname AS tablespace, datconnlimit AS connection_limit,
+            datistemplate AS is_template, datacl::text[] AS acl,
+            pg_catalog.shobj_description(d.oid, 'pg_database') AS comment
+        FROM pg_catalog.pg_database d JOIN pg_catalog.pg_tablespace t ON t.oid = dattablespace
+        WHERE datname = %s
+        """
+    ).format(provider=sql.SQL(provider), locale=sql.SQL(locale), rules=sql.SQL(rules))
+    with connection.cursor(row_factory=dict_row) as cursor:
+        row = cursor.execute(query, [database]).fetchone()
     if row is None:
         return None
-    (
-        oid,
-        owner,
-        encoding,
-        letter,
-        collate,
-        ctype,
-        locale_name,
-        icu_rules,
-        tablespace,
-        limit,
-        template,
-        items,
-        note,
-    ) = row
+    letter: str = row.pop("locale_provider")
+    items = row.pop("acl")
     return PostgreSQLDefinition(
-        owner=owner,
-        encoding=encoding,
+        **row,
         locale_provider=PROVIDERS.get(letter, letter),
-        collate=collate,
-        ctype=ctype,
-        locale=locale_name,
-        icu_rules=icu_rules,
-        tablespace=tablespace,
-        connection_limit=limit,
-        is_template=template,
         acl=None if items is None else tuple(items),
-        settings=tuple(_settings(connection, oid)),
-        comment=note,
+        settings=tuple(_settings(connection, database)),
         security_labels=tuple(
             connection.execute(
-                "SELECT provider, label FROM pg_catalog.pg_shseclabel"
-                " WHERE classoid = 'pg_catalog.pg_database'::pg_catalog.regclass AND objoid = %s ORDER BY 1",
-                [oid],
+                """
+                SELECT provider, label FROM pg_catalog.pg_shseclabel
+                JOIN pg_catalog.pg_database d ON d.oid = objoid
+                WHERE classoid = 'pg_catalog.pg_database'::pg_catalog.regclass AND datname = %s ORDER BY 1
+                """,
+                [database],
             ).fetchall()
         ),
     )
 
 
-def _settings(connection: Connection, oid: int) -> Iterator[DatabaseSetting]:
+def _settings(connection: Connection, database: str) -> Iterator[DatabaseSetting]:
     rows = connection.execute(
         """
         SELECT rolname, setconfig FROM pg_catalog.pg_db_role_setting
+        JOIN pg_catalog.pg_database d ON d.oid = setdatabase
         LEFT JOIN pg_catalog.pg_roles r ON r.oid = setrole
-        WHERE setdatabase = %s AND (setrole = 0 OR r.oid IS NOT NULL) ORDER BY rolname NULLS FIRST
+        WHERE datname = %s AND (setrole = 0 OR r.oid IS NOT NULL) ORDER BY rolname NULLS FIRST
         """,
-        [oid],
+        [database],
     )
     for role, entries in rows:
         for entry in entries:
@@ -223,6 +209,8 @@ def completion(
         )
     wanted = default if definition.acl is None else definition.acl
     yield from acl.statements(database, owner, wanted, present)
+    for setting in needed_for_the_load(definition):  # made already; now all in the source's order
+        yield None, sql.SQL("ALTER DATABASE {} RESET {}").format(name, sql.Identifier(setting.name))
     for setting in definition.settings:
         if setting.role is None or setting.role in roles:
             yield None, setting_statement(database, setting)

@@ -50,9 +50,10 @@ OPTIONS: Final = (
         _lock_wait,
     ),
 )
-"""What every dump gets. Large objects, ACLs, comments, labels, publications and subscriptions are in a whole
-dump by default. Not given: --enable-row-security (dumps a subset in silence), --create (the definition is kept
-as data), --restrict-key (a random one protects who restores with psql), --statistics (ANALYZE makes them anew)."""
+"""What every dump gets. Large objects, ACLs, comments, labels, publications and subscriptions are in a
+whole dump by default. Not given: --enable-row-security (dumps a subset in silence), --create (the definition
+is kept as data), --restrict-key (a random one protects who restores with psql), --statistics (ANALYZE makes
+them anew)."""
 
 ALLOWED: Final = frozenset(
     {

@@ -10,7 +10,7 @@ from vya_backupdb.credentials.vault import Credential
 from vya_backupdb.engines.base import Connector, Engine
 from vya_backupdb.engines.postgresql import driver, tools
 from vya_backupdb.engines.postgresql.connector import PostgreSQLConnector
-from vya_backupdb.engines.postgresql.script import PostgreSQLReader
+from vya_backupdb.engines.postgresql.script import PostgreSQLScriptReader
 from vya_backupdb.engines.postgresql.statements import statements
 from vya_backupdb.model import DumpPlan, DumpTool, EngineName, ScriptReader, Section, ServerFacts, Statement
 from vya_backupdb.streams.process import Command
@@ -26,7 +26,7 @@ class PostgreSQLEngine:
         return PostgreSQLConnector(instance, credential)
 
     def find_tool(self, facts: ServerFacts, instance: Instance) -> DumpTool:
-        """Find the pg_dump for a server. Raises DumpToolMissing; ConfigurationError for options not allowed."""
+        """Find the pg_dump for a server. Raises DumpToolMissing, ConfigurationError."""
         driver.check_extra_options(instance)
         return tools.find_tool(facts, instance)
 
@@ -39,7 +39,7 @@ class PostgreSQLEngine:
 
     def reader(self) -> ScriptReader:
         """Give a fresh reader for one script of pg_dump."""
-        return PostgreSQLReader()
+        return PostgreSQLScriptReader()
 
     def statements(self, section: Section) -> Iterator[Statement]:
         """Give every statement of a section."""

@@ -71,9 +71,9 @@ _CAUSES: Final = (
         quote=True,
     ),
     _Cause(
-        r"(Peer|Ident|Certificate|LDAP|PAM|RADIUS|BSD|OAuth) authentication failed|certificate authentication failed",
+        r"(?i)(peer|ident|certificate|LDAP|PAM|RADIUS|BSD|OAuth) authentication failed",
         "the server does not take this login for {user!r}",
-        "run as the system user (or with the certificate) that pg_hba.conf and pg_ident.conf map to this role",
+        "run as the system user, or with the certificate, that pg_hba.conf and pg_ident.conf ask for",
         quote=True,
     ),
     _Cause(

@@ -84,6 +84,14 @@ _DULL = (
 _DULL_OUTSIDE: Final = re.compile(rb"(?:" + _OTHER + _DULL)
 _DULL_IN_PARENTHESES: Final = re.compile(rb"(?:;|" + _OTHER + _DULL)
 
+# A whole INSERT as pg_dump writes it, where it is all in the buffer.
+_NAME = rb'(?:"(?:[^"]|"")*+"|[A-Za-z_][A-Za-z0-9_]*+)'
+_INSERT: Final = re.compile(
+    rb"INSERT INTO (" + _NAME + rb"(?:\." + _NAME + rb")*+) "
+    rb"(?:\((?:" + _NAME + rb"(?:, )?)*+\) )?(?:OVERRIDING SYSTEM VALUE )?VALUES\s++"
+)
+_ROW: Final = re.compile(rb"\((?:;|" + _OTHER + _DULL + rb"\)(?:,\s*+|(?: ON CONFLICT DO NOTHING)?(;))")
+
 _BLANK: Final = re.compile(rb"(?:[ \t\n\r\f\v]|\xef\xbb\xbf)*+")
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _LINE_END: Final = re.compile(rb"[\n\r]")
@@ -115,6 +123,8 @@ class StatementLexer:
         """Whether one of the comments before the statement is pg_dump's trailer."""
         self.rows: int | None = None
         """The rows that an `INSERT ... VALUES` adds; None for any other statement."""
+        self.target: bytes | None = None
+        """The table of such an INSERT as written, where it was easily told."""
         self.inside = Inside.STATEMENT
         self._parentheses = 0
         self._comments = 0
@@ -156,6 +166,8 @@ class StatementLexer:
         """Read tokens until the statement ends, the buffer ends, or something encloses what follows."""
         if self.start is None and not self._find_start(buffer, final):
             return None
+        if self.position == self.start and self._scan_insert(buffer):
+            return End.SEMICOLON
         size = len(buffer)
         while self.position < size:
             if self.standard_strings and (self._parentheses or not self._words_matter()):
@@ -173,54 +185,49 @@ class StatementLexer:
             if kind == "lone" and not final and _UNFINISHED_TAG.match(buffer, self.position):
                 return None
             self.position = token.end()
-            match kind:
-                case "word":
-                    self._take_word(token.group().lower())
-                    continue
-                case "other":
-                    if self._after_begin and token.group().strip():
-                        self._after_begin = False
-                    continue
-                case "line":
-                    self.inside = Inside.LINE_COMMENT
+            if kind == "word":
+                self._take_word(token.group().lower())
+            elif kind == "other":
+                self._after_begin = self._after_begin and not token.group().strip()
+            elif kind == "semicolon" and not self._parentheses and not self._bodies:
+                return End.SEMICOLON
+            else:
+                self._take_mark(kind, token)
+                if self.inside is not Inside.STATEMENT:
                     return None
-                case "block":
-                    self._enter_comment()
-                    return None
-                case _:
-                    self._after_begin = False
-            match kind:
-                case "semicolon":
-                    if not self._parentheses and not self._bodies:
-                        return End.SEMICOLON
-                case "open":
-                    if self._counts_rows and not self._parentheses:
-                        self.rows = (self.rows or 0) + 1
-                    self._parentheses += 1
-                case "close":
-                    self._parentheses = max(0, self._parentheses - 1)
-                case "string":
-                    self.inside = Inside.STRING if self.standard_strings else Inside.ESCAPE_STRING
-                    self._refuse_escaped_quote = not self.standard_strings
-                    return None
-                case "escape":
-                    self.inside = Inside.ESCAPE_STRING
-                    self._refuse_escaped_quote = False
-                    return None
-                case "identifier":
-                    self.inside = Inside.IDENTIFIER
-                    return None
-                case "dollar":
-                    self._tag = token.group()
-                    self.inside = Inside.DOLLAR_QUOTE
-                    return None
-                case "meta":
-                    self.meta_command = token.start()
-                    self.inside = Inside.META_COMMAND
-                    return None
-                case _:
-                    pass
         return None
+
+    def _take_mark(self, kind: str, token: re.Match[bytes]) -> None:
+        if kind == "line":
+            self.inside = Inside.LINE_COMMENT
+            return
+        if kind == "block":
+            self._enter_comment()
+            return
+        self._after_begin = False
+        match kind:
+            case "open":
+                if self._counts_rows and not self._parentheses:
+                    self.rows = (self.rows or 0) + 1
+                self._parentheses += 1
+            case "close":
+                self._parentheses = max(0, self._parentheses - 1)
+            case "string":
+                self.inside = Inside.STRING if self.standard_strings else Inside.ESCAPE_STRING
+                self._refuse_escaped_quote = not self.standard_strings
+            case "escape":
+                self.inside = Inside.ESCAPE_STRING
+                self._refuse_escaped_quote = False
+            case "identifier":
+                self.inside = Inside.IDENTIFIER
+            case "dollar":
+                self._tag = token.group()
+                self.inside = Inside.DOLLAR_QUOTE
+            case "meta":
+                self.meta_command = token.start()
+                self.inside = Inside.META_COMMAND
+            case _:
+                pass
 
     def _find_start(self, buffer: Buffer, final: bool) -> bool:
         blank = _BLANK.match(buffer, self.position)
@@ -241,6 +248,21 @@ class StatementLexer:
         self.start = self.position
         return True
 
+    def _scan_insert(self, buffer: Buffer) -> bool:
+        """Read a plain INSERT that is all in the buffer; where it is not, it is read as any statement."""
+        head = _INSERT.match(buffer, self.position) if self.standard_strings else None
+        if head is None:
+            return False
+        rows = 0
+        row = _ROW.match(buffer, head.end())
+        while row is not None:
+            rows += 1
+            if row.group(1):
+                self.rows, self.target, self.position = rows, head.group(1), row.end()
+                return True
+            row = _ROW.match(buffer, row.end())
+        return False
+
     def _enter_comment(self) -> None:
         self.inside = Inside.BLOCK_COMMENT
         self._comments = 1
@@ -257,10 +279,10 @@ class StatementLexer:
         if self._parentheses:
             return
         if self._is_function:
-            if self._bodies:
+            if word == b"atomic" and self._after_begin:
+                self._bodies += 1
+            elif self._bodies:
                 self._bodies += {b"case": 1, b"end": -1}.get(word, 0)
-            elif word == b"atomic" and self._after_begin:
-                self._bodies = 1
             self._after_begin = word == b"begin"
         elif self._is_insert:
             if word == b"values" and self.rows is None:
@@ -297,7 +319,7 @@ class StatementLexer:
                 return self._scan_after_escape_string(buffer, final)
 
     def _scan_to(self, buffer: Buffer, mark: bytes) -> bool:
-        """A doubled quote ends one string and begins the next: the same bytes are inside."""
+        """Read to behind the mark. A doubled quote ends one string and begins another, to the same effect."""
         found = buffer.find(mark, self.position)
         if found < 0:
             self.position = max(self.position, len(buffer) - len(mark) + 1)
@@ -342,7 +364,7 @@ class StatementLexer:
                 return False
             if pair == b"\\'" and self._refuse_escaped_quote:
                 raise DumpFailed(
-                    "the script turns standard_conforming_strings off and then escapes a quote by a backslash",
+                    "the script turns standard_conforming_strings off and escapes a quote by a backslash",
                     cure="pg_dump never writes that: dump the database again with pg_dump",
                 )
             if pair[:1] == b"\\" or pair == b"''":
@@ -353,7 +375,7 @@ class StatementLexer:
             return True
 
     def _scan_after_escape_string(self, buffer: Buffer, final: bool) -> bool:
-        """A string that follows on another line continues the escape string, with its escapes."""
+        """See whether a string follows on another line: it continues the escape string, with escapes."""
         between = _BETWEEN_STRINGS.match(buffer, self.position)
         end = between.end() if between is not None else self.position
         following = bytes(buffer[end : end + 2])

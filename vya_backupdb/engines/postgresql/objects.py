@@ -19,18 +19,20 @@ _USERS_SCHEMA: Final = "n.nspname !~ '^pg_' AND n.nspname <> 'information_schema
 
 _PART_OF_ANOTHER: Final = """
     EXISTS (SELECT FROM pg_catalog.pg_depend d
-        WHERE d.classid = 'pg_catalog.{catalog}'::pg_catalog.regclass AND d.objid = {oid} AND d.deptype IN ('e', 'i'))
+        WHERE d.classid = 'pg_catalog.{catalog}'::pg_catalog.regclass AND d.objid = {oid}
+            AND d.deptype IN ('e', 'i'))
 """
-"""An extension's member (e), or made along with another object (i), as the constructors of a range type are."""
+"""An extension's member (e), or made along with something else (i), as the constructors of a range type."""
 
 _RELATIONS: Final = """
-    relations AS (
+    WITH relations AS (
         SELECT c.oid, c.relkind FROM pg_catalog.pg_class c
         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
         WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f', 'c') AND n.nspname !~ '^pg_'
             AND n.nspname <> 'information_schema' AND NOT c.oid = ANY (%(left_out)s::pg_catalog.oid[])
             AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
-                WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e')
+                WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid
+                    AND d.deptype = 'e')
     )
 """
 
@@ -50,7 +52,8 @@ _ON_RELATIONS: Final = {
     # not null (contype n) is a constraint of its own from 18 on only; partitions get copies from their parent
     "constraint": """pg_catalog.pg_constraint i JOIN relations r ON r.oid = i.conrelid
         WHERE i.contype <> 'n' AND i.conparentid = 0""",
-    "trigger": "pg_catalog.pg_trigger i JOIN relations r ON r.oid = i.tgrelid WHERE NOT i.tgisinternal AND i.tgparentid = 0",
+    "trigger": """pg_catalog.pg_trigger i JOIN relations r ON r.oid = i.tgrelid
+        WHERE NOT i.tgisinternal AND i.tgparentid = 0""",
     "rule": "pg_catalog.pg_rewrite i JOIN relations r ON r.oid = i.ev_class WHERE i.rulename <> '_RETURN'",
     "policy": "pg_catalog.pg_policy i JOIN relations r ON r.oid = i.polrelid",
     "statistics": "pg_catalog.pg_statistic_ext i JOIN relations r ON r.oid = i.stxrelid",
@@ -87,61 +90,86 @@ _OF_THE_DATABASE: Final = {
     "publication": "pg_publication",
 }
 
+_SCHEMAS: Final = """
+    SELECT count(*) FROM pg_catalog.pg_namespace n WHERE {users_schema} AND NOT {part_of_another}
+"""
+
 _OTHERS: Final = {
-    "schema": f"""SELECT count(*) FROM pg_catalog.pg_namespace n WHERE {_USERS_SCHEMA}
-        AND NOT {_PART_OF_ANOTHER.format(catalog="pg_namespace", oid="n.oid")}""",
+    "schema": _SCHEMAS.format(
+        users_schema=_USERS_SCHEMA,
+        part_of_another=_PART_OF_ANOTHER.format(catalog="pg_namespace", oid="n.oid"),
+    ),
     "extension": "SELECT count(*) FROM pg_catalog.pg_extension",
     "user mapping": "SELECT count(*) FROM pg_catalog.pg_user_mappings",
     "default privilege": "SELECT count(*) FROM pg_catalog.pg_default_acl",
-    "subscription": """SELECT count(*) FROM pg_catalog.pg_subscription s
-        JOIN pg_catalog.pg_database b ON b.oid = s.subdbid WHERE b.datname = pg_catalog.current_database()""",
+    "subscription": """
+        SELECT count(*) FROM pg_catalog.pg_subscription s JOIN pg_catalog.pg_database b ON b.oid = s.subdbid
+        WHERE b.datname = pg_catalog.current_database()
+    """,
     "large object": "SELECT count(*) FROM pg_catalog.pg_largeobject_metadata",
 }
 
+_COUNT_RELATIONS: Final = "SELECT '{kind}', count(*) FROM relations WHERE relkind = '{letter}'"
+_COUNT_ON_RELATIONS: Final = "SELECT '{kind}', count(*) FROM {source}"
+_COUNT_IN_SCHEMAS: Final = """
+    SELECT '{kind}', count(*) FROM pg_catalog.{catalog} o JOIN pg_catalog.pg_namespace n ON n.oid = o.{schema}
+    WHERE {users_schema} AND {which} AND NOT {part_of_another}
+"""
+_COUNT_OF_THE_DATABASE: Final = """
+    SELECT '{kind}', count(*) FROM pg_catalog.{catalog} o WHERE o.oid >= {built_in} AND NOT {part_of_another}
+"""
+_COUNT_OTHERS: Final = "SELECT '{kind}', ({query})"
+
 
 def _query() -> str:
-    parts = [
-        f"SELECT '{kind}', count(*) FROM relations WHERE relkind = '{letter}'"
-        for kind, letter in _RELATION_KINDS.items()
-    ]
-    parts += [f"SELECT '{kind}', count(*) FROM {source}" for kind, source in _ON_RELATIONS.items()]
-    parts += [
-        f"""SELECT '{kind}', count(*) FROM pg_catalog.{catalog} o
-            JOIN pg_catalog.pg_namespace n ON n.oid = o.{schema}
-            WHERE {_USERS_SCHEMA} AND {which} AND NOT {_PART_OF_ANOTHER.format(catalog=catalog, oid="o.oid")}"""
-        for kind, (catalog, schema, which) in _IN_SCHEMAS.items()
-    ]
-    parts += [
-        f"""SELECT '{kind}', count(*) FROM pg_catalog.{catalog} o
-            WHERE o.oid >= {_BUILT_IN} AND NOT {_PART_OF_ANOTHER.format(catalog=catalog, oid="o.oid")}"""
-        for kind, catalog in _OF_THE_DATABASE.items()
-    ]
-    parts += [f"SELECT '{kind}', ({query})" for kind, query in _OTHERS.items()]
-    return f"WITH {_RELATIONS} " + " UNION ALL ".join(parts)
+    parts = [_COUNT_RELATIONS.format(kind=kind, letter=letter) for kind, letter in _RELATION_KINDS.items()]
+    parts += [_COUNT_ON_RELATIONS.format(kind=kind, source=source) for kind, source in _ON_RELATIONS.items()]
+    for kind, (catalog, schema, which) in _IN_SCHEMAS.items():
+        another = _PART_OF_ANOTHER.format(catalog=catalog, oid="o.oid")
+        parts.append(
+            _COUNT_IN_SCHEMAS.format(
+                kind=kind,
+                catalog=catalog,
+                schema=schema,
+                which=which,
+                users_schema=_USERS_SCHEMA,
+                part_of_another=another,
+            )
+        )
+    for kind, catalog in _OF_THE_DATABASE.items():
+        another = _PART_OF_ANOTHER.format(catalog=catalog, oid="o.oid")
+        parts.append(
+            _COUNT_OF_THE_DATABASE.format(
+                kind=kind, catalog=catalog, built_in=_BUILT_IN, part_of_another=another
+            )
+        )
+    parts += [_COUNT_OTHERS.format(kind=kind, query=query) for kind, query in _OTHERS.items()]
+    return _RELATIONS + " UNION ALL ".join(parts)
 
 
 _COUNTS: Final = _query().encode()
 
-_FIRST_TEN: Final = rf"""
+_FIRST_TEN: Final = """
     SELECT kind || ' ' || name FROM (
         SELECT CASE c.relkind WHEN 'r' THEN 'table' WHEN 'p' THEN 'table' WHEN 'v' THEN 'view'
                 WHEN 'm' THEN 'materialized view' WHEN 'S' THEN 'sequence' WHEN 'f' THEN 'foreign table'
                 ELSE 'type' END AS kind,
             pg_catalog.format('%I.%I', n.nspname, c.relname) AS name, 1 AS place
         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-        WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f', 'c') AND {_USERS_SCHEMA}
+        WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f', 'c') AND {users_schema}
         UNION ALL
         SELECT 'function', p.oid::pg_catalog.regprocedure::text, 2
-        FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace WHERE {_USERS_SCHEMA}
+        FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+        WHERE {users_schema}
         UNION ALL
         SELECT 'type', t.oid::pg_catalog.regtype::text, 3
         FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
-        WHERE {_USERS_SCHEMA} AND t.typtype IN ('b', 'd', 'e', 'r') AND t.typcategory <> 'A'
+        WHERE {users_schema} AND t.typtype IN ('b', 'd', 'e', 'r') AND t.typcategory <> 'A'
         UNION ALL
         SELECT 'schema', n.nspname, 4 FROM pg_catalog.pg_namespace n
-        WHERE {_USERS_SCHEMA} AND n.nspname <> 'public'
+        WHERE {users_schema} AND n.nspname <> 'public'
         UNION ALL
-        SELECT 'extension', extname, 5 FROM pg_catalog.pg_extension WHERE oid >= {_BUILT_IN}
+        SELECT 'extension', extname, 5 FROM pg_catalog.pg_extension WHERE oid >= 16384
         UNION ALL
         SELECT 'large object', oid::text, 6 FROM pg_catalog.pg_largeobject_metadata
         UNION ALL
@@ -152,15 +180,15 @@ _FIRST_TEN: Final = rf"""
         SELECT 'foreign data wrapper', fdwname, 7 FROM pg_catalog.pg_foreign_data_wrapper
         UNION ALL
         SELECT 'operator', oprname, 7 FROM pg_catalog.pg_operator o
-        JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace WHERE {_USERS_SCHEMA}
+        JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace WHERE {users_schema}
         UNION ALL
         SELECT 'collation', collname, 7 FROM pg_catalog.pg_collation o
-        JOIN pg_catalog.pg_namespace n ON n.oid = o.collnamespace WHERE {_USERS_SCHEMA}
+        JOIN pg_catalog.pg_namespace n ON n.oid = o.collnamespace WHERE {users_schema}
         UNION ALL
         SELECT 'cast', castsource::pg_catalog.regtype || ' as ' || casttarget::pg_catalog.regtype, 7
-        FROM pg_catalog.pg_cast WHERE oid >= {_BUILT_IN}
+        FROM pg_catalog.pg_cast WHERE oid >= 16384
     ) found ORDER BY place, name COLLATE "C" LIMIT 10
-""".encode()
+""".replace("{users_schema}", _USERS_SCHEMA).encode()
 
 
 def object_counts(connection: Connection, left_out: Collection[int] = ()) -> dict[str, int]:

@@ -87,7 +87,7 @@ _SPELLED_OUT: Final = (
 
 
 def setting_of(text: bytes) -> Setting | None:
-    """The one parameter that a SET or RESET is about; None for any other statement."""
+    """Give the one parameter that a SET or RESET is about; None for any other statement."""
     cursor = Cursor(text)
     verb = cursor.take_any(b"SET", b"RESET")
     if not verb or (verb == b"RESET" and cursor.peek() == b"ALL"):
@@ -120,13 +120,13 @@ def check_encoding(setting: Setting) -> None:
     name = "".join(c for c in decode(setting.value).upper() if c.isalnum())
     if name in _UNSAFE_ENCODINGS:
         raise DumpFailed(
-            f"the script is in the encoding {decode(setting.value)}, in which statements cannot be told apart",
+            f"the script is in the encoding {decode(setting.value)}, in which statements can not be split",
             cure="dump the database again in its own encoding (pg_dump without --encoding)",
         )
 
 
 def copy_target(text: bytes) -> str | None:
-    """The table of a `COPY ... FROM stdin` as written; None for any other statement.
+    """Give the table of a `COPY ... FROM stdin` as written; None for any other statement.
 
     Raises DumpFailed for options, which change what the lines mean; pg_dump gives none.
     """
@@ -147,8 +147,10 @@ def copy_target(text: bytes) -> str | None:
     return decode(name)
 
 
-def insert_target(text: bytes) -> str:
-    """The table of an INSERT as written."""
+def insert_target(text: bytes, target: bytes | None) -> str:
+    """Give the table of an INSERT as written; `target` where it was told already."""
+    if target is not None:
+        return decode(target)
     cursor = Cursor(text)
     cursor.take(b"INSERT", b"INTO")
     return decode(cursor.name())
@@ -175,19 +177,14 @@ def part_of(text: bytes) -> Part:
         case b"ALTER":
             return _part_of_alter(cursor)
         case b"COMMENT" | b"SECURITY":
-            about = cursor.seek(b"ON", b"LARGE", b"OBJECT") if _is_about_large_object(cursor) else False
-            return Part.LARGE_OBJECT_DEFINITION if about else Part.OTHER
+            about_large_object = cursor.seek(b"ON", b"LARGE", b"OBJECT")
+            return Part.LARGE_OBJECT_DEFINITION if about_large_object else Part.OTHER
         case b"GRANT" | b"REVOKE" | b"REFRESH":
             return Part.POST
         case b"CREATE":
             return _part_of_create(cursor)
         case _:
             return Part.OTHER
-
-
-def _is_about_large_object(cursor: Cursor) -> bool:
-    """COMMENT ON ..., SECURITY LABEL [FOR provider] ON ...: the object is named within five tokens."""
-    return any(cursor.peek(at) == b"LARGE" and cursor.peek(at + 1) == b"OBJECT" for at in range(5))
 
 
 _FUNCTIONS: Final = {

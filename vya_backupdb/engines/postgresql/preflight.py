@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Final
 
 from vya_backupdb.engines.postgresql.connection import Connection
-from vya_backupdb.engines.postgresql.definition import locale_columns
 from vya_backupdb.model import Finding, ServerFacts, Severity
 
 OLDEST: Final = 13
@@ -30,8 +29,9 @@ _SILENT_LOSSES: Final = (
             WHERE oid >= 16384 AND typtype IN ('b', 'd', 'e', 'r') AND typcategory <> 'A'
         ) o
         WHERE schema IN ('pg_catalog'::pg_catalog.regnamespace, 'information_schema'::pg_catalog.regnamespace)
-            AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.objid = o.oid AND d.deptype IN ('e', 'i')
-                AND d.classid = ('pg_catalog.' || catalog)::pg_catalog.regclass)
+            AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+                WHERE d.objid = o.oid AND d.deptype IN ('e', 'i')
+                    AND d.classid = ('pg_catalog.' || catalog)::pg_catalog.regclass)
         ORDER BY 1
         """,
         "in the system's own schemas, which pg_dump never dumps: {}",
@@ -41,7 +41,8 @@ _SILENT_LOSSES: Final = (
         b"""
         SELECT pg_catalog.format('%I.%I', n.nspname, c.relname)
         FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
-        JOIN pg_catalog.pg_class t ON t.oid = i.indrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        JOIN pg_catalog.pg_class t ON t.oid = i.indrelid
+        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
         WHERE NOT ((i.indisvalid OR t.relkind = 'p') AND i.indisready) AND n.nspname !~ '^pg_'
         ORDER BY 1
         """,
@@ -53,16 +54,27 @@ _SILENT_LOSSES: Final = (
         SELECT DISTINCT pg_catalog.format('%I.%I', n.nspname, c.relname)
         FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-        WHERE t.tgisinternal AND t.tgconstraint <> 0 AND t.tgparentid = 0 AND t.tgenabled <> 'O' ORDER BY 1
+        WHERE t.tgisinternal AND t.tgconstraint <> 0 AND t.tgparentid = 0 AND t.tgenabled <> 'O'
+        ORDER BY 1
         """,
-        "foreign keys are switched off (DISABLE TRIGGER ALL), which no dump keeps: a restore enforces them and"
-        " refuses those that rows violate: table {}",
+        "foreign keys are switched off (DISABLE TRIGGER ALL), which no dump keeps: a restore enforces them"
+        " and refuses those that rows violate: table {}",
         "ALTER TABLE ... ENABLE TRIGGER ALL",
     ),
     (
         b"""
+        SELECT pg_catalog.quote_ident(subname) FROM pg_catalog.pg_subscription s
+        JOIN pg_catalog.pg_database b ON b.oid = s.subdbid
+        WHERE subenabled AND datname = pg_catalog.current_database() ORDER BY 1
+        """,
+        "enabled here, and disabled after a restore: subscription {}",
+        "after a restore: ALTER SUBSCRIPTION ... ENABLE, then REFRESH PUBLICATION",
+    ),
+    (
+        b"""
         SELECT pg_catalog.quote_ident(extname) FROM pg_catalog.pg_extension e
-        WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_available_extensions a WHERE a.name = e.extname) ORDER BY 1
+        WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_available_extensions a WHERE a.name = e.extname)
+        ORDER BY 1
         """,
         "installed in the database, but its files are gone from the server: a restore onto this server"
         " would fail: extension {}",
@@ -103,25 +115,26 @@ def listed(names: list[str]) -> str:
 
 
 def _collation_versions(connection: Connection) -> Iterator[Finding]:
-    """Compare the recorded version of the database's collation with that of the library: the server warns
-    of a difference at each connect, and indexes over text may be corrupt."""  # noqa: D205, D209
-    version = connection.info.server_version
-    if version < 150000:
+    """Compare the recorded version of the database's collation with the library's.
+
+    The server warns of a difference at each connect; indexes over text may be corrupt.
+    """
+    if connection.info.server_version < 150000:
         return
-    recorded = locale_columns(version)[3]
     row = connection.execute(
-        f"""
-        SELECT pg_catalog.quote_ident(datname), {recorded}, pg_catalog.pg_database_collation_actual_version(oid)
+        b"""
+        SELECT pg_catalog.quote_ident(datname), datcollversion,
+            pg_catalog.pg_database_collation_actual_version(oid)
         FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()
-        """.encode()  # noqa: S608
+        """
     ).fetchone()
     if row is not None and row[1] is not None and row[2] is not None and row[1] != row[2]:
         yield Finding(
             Severity.WARNING,
-            f"the collation of database {row[0]} was of version {row[1]}, and the system's library now has {row[2]}: "
-            "indexes over text may be out of order",
+            f"the collation of database {row[0]} was of version {row[1]}, and the system's library now has "
+            f"{row[2]}: indexes over text may be out of order",
             row[0],
-            f"rebuild what uses it (REINDEX DATABASE), then ALTER DATABASE {row[0]} REFRESH COLLATION VERSION",
+            f"REINDEX DATABASE {row[0]}, then ALTER DATABASE {row[0]} REFRESH COLLATION VERSION",
         )
 
 
@@ -150,7 +163,8 @@ def instance_findings(connection: Connection, facts: ServerFacts) -> Iterator[Fi
 def _account_findings(connection: Connection, major: int) -> Iterator[Finding]:
     rows = connection.execute(
         b"""
-        SELECT pg_catalog.quote_ident(datname), pg_catalog.quote_ident(current_user) FROM pg_catalog.pg_database
+        SELECT pg_catalog.quote_ident(datname), pg_catalog.quote_ident(current_user)
+        FROM pg_catalog.pg_database
         WHERE datallowconn AND datname NOT IN ('template0', 'template1')
             AND NOT pg_catalog.has_database_privilege(oid, 'CONNECT') ORDER BY 1
         """
@@ -163,20 +177,20 @@ def _account_findings(connection: Connection, major: int) -> Iterator[Finding]:
             f"GRANT CONNECT ON DATABASE {database} TO {role}",
         )
     if major >= 14:
-        reads_all = "pg_catalog.pg_has_role('pg_read_all_data', 'USAGE')"
         cure = "GRANT pg_read_all_data TO {}"
     else:
-        reads_all = "false"
         cure = "GRANT SELECT ON ALL TABLES IN SCHEMA ... TO {}, and on all sequences, in each database"
     # pg_shdepend holds, for all databases, who owns something or was granted something
     row = connection.execute(
-        f"""
-        SELECT pg_catalog.quote_ident(current_user)
-        WHERE NOT {reads_all} AND NOT EXISTS (
+        b"""
+        SELECT pg_catalog.quote_ident(current_user) WHERE NOT EXISTS (
+            SELECT FROM pg_catalog.pg_roles
+            WHERE rolname = 'pg_read_all_data' AND pg_catalog.pg_has_role(oid, 'USAGE'))
+        AND NOT EXISTS (
             SELECT FROM pg_catalog.pg_shdepend
             WHERE refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass AND dbid <> 0
                 AND pg_catalog.pg_has_role(refobjid, 'USAGE'))
-        """.encode()  # noqa: S608
+        """
     ).fetchone()
     if row is not None:
         yield Finding(

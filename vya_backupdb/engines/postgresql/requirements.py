@@ -81,7 +81,7 @@ class _Gathered:
             self._add(self.tablespaces, Cursor(setting.value))
 
     def _take_tablespace(self, text: bytes) -> None:
-        """The tablespace of a table, index or materialized view, or of a constraint's index."""
+        """Note the tablespace of a table, index or materialized view, or of a constraint's index."""
         cursor = Cursor(text)
         if cursor.seek(b"TABLESPACE"):
             self._add(self.tablespaces, cursor)

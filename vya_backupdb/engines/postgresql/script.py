@@ -141,8 +141,7 @@ class PostgreSQLScriptReader:
             raise DumpFailed(
                 "the dump lacks its last line, `-- PostgreSQL database dump complete`", cure=_CURE
             )
-        if self._pending.body:
-            self._add(self._place(Part.OTHER), b"")
+        self._add_pending()
         self._add(_Place(SectionKind.FOOTER), bytes(self._buffer[self._begin :]))
         self._flush()
         self._begin = len(self._buffer)
@@ -195,6 +194,7 @@ class PostgreSQLScriptReader:
     def _take(self, part: Part, text: bytes, segment: bytes, length: int) -> None:
         """Put a statement where it belongs, or keep it back until that is known."""
         if part is Part.UNRESTRICT and self._lexer.trailer:
+            self._add_pending()
             self._phase = SectionKind.FOOTER
             self._trailer = True
             self._add(_Place(SectionKind.FOOTER), segment, length)
@@ -223,7 +223,12 @@ class PostgreSQLScriptReader:
             if setting is not None:
                 self._pending.settings.append((setting, text))
         elif part is Part.INSERT:
-            self._add(self._place(part, insert_target(text)), segment, length, self._lexer.rows or 0)
+            self._add(
+                self._place(part, insert_target(text, self._lexer.target)),
+                segment,
+                length,
+                self._lexer.rows or 0,
+            )
         else:
             self._add(self._place(part), segment, length)
 
@@ -240,10 +245,10 @@ class PostgreSQLScriptReader:
                 self._phase = SectionKind.POST
             case _:
                 pass
-        self._in_transaction |= self._pending.begins
         if self._phase is not SectionKind.ROWS:
             return _Place(self._phase)
         is_large_object = part in _LARGE_OBJECTS
+        self._in_transaction |= self._pending.begins and is_large_object
         if part is Part.TRIGGERS or self._pending.settings or (self._pending.begins and not is_large_object):
             self._ordered = True
         return _Place(SectionKind.ROWS, part, target, sequential=self._ordered or is_large_object)
@@ -265,6 +270,11 @@ class PostgreSQLScriptReader:
         draft.rows += rows
         draft.largest_statement = max(draft.largest_statement, pending.largest_statement, length)
         self._settle_pending()
+
+    def _add_pending(self) -> None:
+        """Put settings that nothing follows where they stand."""
+        if self._pending.body:
+            self._add(self._place(Part.OTHER), b"")
 
     def _settle_pending(self) -> None:
         for setting, text in self._pending.settings:
@@ -293,7 +303,7 @@ class PostgreSQLScriptReader:
         if end == self._lexer.position:
             raise DumpFailed(
                 f"COPY {target} FROM stdin is not followed by a line feed",
-                cure="pg_dump writes one; a file whose line ends were changed (CR LF) has other data: get the original",
+                cure="pg_dump writes one; where line ends were changed, so was the data: get the original",
             )
         self._trailer = False
         place = self._place(Part.COPY, target)

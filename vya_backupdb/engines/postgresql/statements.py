@@ -25,7 +25,7 @@ CLASSIFIED: Final = 1 << 20
 
 
 def parameter_of(statement: Statement) -> str | None:
-    """The parameter where the statement is a plain SET of one (`transaction_timeout`); None otherwise."""
+    """Give the parameter where the statement is a plain SET of one (`transaction_timeout`); else None."""
     setting = setting_of(statement.text[:CLASSIFIED])
     return setting.parameter if setting and not setting.reset else None
 
@@ -47,7 +47,7 @@ def statements(section: Section) -> Iterator[Statement]:
             yield _meta_command(section, text, start, lexer.meta_command - start)
             lexer.begin(position)
             continue
-        part = part_of(text[:CLASSIFIED])
+        part = Part.INSERT if lexer.rows is not None else part_of(text[:CLASSIFIED])
         if part is Part.COPY:
             data = body.find(b"\n", position) + 1
             data_end = find_end(body, data, data) if data else None
@@ -120,6 +120,8 @@ def _refusal(section: Section, part: Part, text: bytes) -> str | None:
     """Why the statement must not be executed in the target database; None: it may."""
     if b"\0" in text:
         return "a NUL byte would end the statement early"
+    if part is Part.INSERT:
+        return None
     cursor = Cursor(text)
     verb = cursor.skip()
     if verb in _TRANSACTION and not _is_large_object_transaction(section, part):
@@ -139,7 +141,7 @@ def _is_large_object_transaction(section: Section, part: Part) -> bool:
 
 
 def _acted_upon(verb: bytes, cursor: Cursor) -> bytes:
-    """The kind of object that a statement is about, where that may be more than the database; else b''."""
+    """Give the kind of object a statement is about, where that may be outside of the database; else b''."""
     match verb:
         case b"CREATE" | b"ALTER" | b"DROP":
             kind = cursor.skip()

@@ -17,7 +17,7 @@ _TABLE: Final = tuple(
         # pg_dump goes on without what these name, and ends with status 0
         (r"TOOL: warning: subscriptions not dumped", Verdict.FATAL),
         (
-            r"TOOL: warning: .*(appears to be invalid|could not parse|bogus|unexpected|unrecognized|unsupported)",
+            r"TOOL: warning: .*(appears to be invalid|could not parse|bogus|unexpected|unrecognized|unsupp)",
             Verdict.FATAL,
         ),
         (r"TOOL: warning: ", Verdict.WARNING),

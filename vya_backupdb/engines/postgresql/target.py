@@ -9,7 +9,7 @@ import psycopg
 
 from vya_backupdb.engines.postgresql import acl
 from vya_backupdb.engines.postgresql.connection import Connection
-from vya_backupdb.engines.postgresql.definition import PROVIDER_SINCE, locale_columns
+from vya_backupdb.engines.postgresql.definition import PROVIDER_SINCE, read
 from vya_backupdb.engines.postgresql.needs import Needs
 from vya_backupdb.model import Finding, PostgreSQLDefinition, ServerFacts, Severity
 
@@ -170,35 +170,32 @@ def _locale(
 def _differences(
     connection: Connection, database: str, definition: PostgreSQLDefinition
 ) -> Iterator[Finding]:
-    """What the database that is there already has otherwise than the source, for good."""
-    provider, locale, _, _ = locale_columns(connection.info.server_version)
-    row = connection.execute(
-        f"""
-        SELECT pg_catalog.pg_encoding_to_char(encoding), {provider}, datcollate, datctype, {locale}
-        FROM pg_catalog.pg_database WHERE datname = %s
-        """.encode(),  # noqa: S608
-        [database],
-    ).fetchone()
-    if row is None:
+    """Name what the database that is there already has otherwise than the source, for good."""
+    there = read(connection, database)
+    if there is None:
         return
-    encoding, letter, collate, ctype, locale_name = row
     cure = "drop the empty database: the restore creates it as the source was"
-    if encoding != definition.encoding:
+    if there.encoding != definition.encoding:
         yield Finding(
             Severity.FAULT,
-            f"the database {database!r} is there in the encoding {encoding}, and the backup is in {definition.encoding}",
+            f"the database {database!r} is there in the encoding {there.encoding}, "
+            f"and the backup is in {definition.encoding}",
             database,
             cure,
         )
-    theirs = (definition.locale_provider[0], definition.collate, definition.ctype, definition.locale)
-    if (letter, collate, ctype, locale_name) != theirs:
+    if _locale_of(there) != _locale_of(definition):
         yield Finding(
             Severity.WARNING,
-            f"the database {database!r} is there with another locale ({locale_name or collate}) than the source's "
-            f"({definition.locale or definition.collate}): text sorts otherwise",
+            f"the database {database!r} is there with the locale {_locale_of(there)}, "
+            f"and the source has {_locale_of(definition)}: text sorts otherwise",
             database,
             cure,
         )
+
+
+def _locale_of(definition: PostgreSQLDefinition) -> str:
+    parts = (definition.locale_provider, definition.locale, definition.collate, definition.ctype)
+    return " ".join(dict.fromkeys(part for part in parts if part))
 
 
 def _money(

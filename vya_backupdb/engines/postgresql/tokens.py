@@ -14,32 +14,47 @@ _TOKEN: Final = re.compile(
     rb"|(?P<text>"
     rb"[eE]'(?:[^'\\]|\\[\s\S]|'')*+'"
     rb"|(?:[bBxXnN]|[uU]&)?'(?:[^']|'')*+'"
-    rb'|(?:[uU]&)?"(?:[^"]|"")*+"'
-    rb"|[" + _LETTER + rb"][" + _LETTER + rb"0-9$]*+"
-    rb"|[0-9]++"
-    rb"|[\s\S])"
+    rb'|(?:[uU]&)?"(?:[^"]|"")*+")'
+    rb"|(?P<word>[" + _LETTER + rb"][" + _LETTER + rb"0-9$]*+)"
+    rb"|(?P<other>[0-9]++|[\s\S])"
 )
 _COMMENT_MARK: Final = re.compile(rb"/\*|\*/")
 
 
-def tokens(text: bytes) -> Iterator[bytes]:
-    """The tokens as written, without blanks and comments; a string, dollar quote or quoted name is one."""
+def _tokens(text: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Give each token but blanks and comments as (key, written): the key of a word is in upper case.
+
+    A string, a dollar quote and a quoted name is one token each.
+    """
     position = 0
     while (token := _TOKEN.match(text, position)) is not None:
         position = token.end()
-        if token.lastgroup == "text":
-            yield token.group()
-        elif token.lastgroup == "tag":
-            end = text.find(token.group(), position)
-            position = len(text) if end < 0 else end + len(token.group())
-            yield text[token.start() : position]
-        elif token.lastgroup == "comment":
-            depth = 1
-            while depth and (mark := _COMMENT_MARK.search(text, position)) is not None:
-                depth += 1 if mark.group() == b"/*" else -1
-                position = mark.end()
-            if depth:
-                return
+        written = token.group()
+        match token.lastgroup:
+            case "word":
+                yield written.upper(), written
+            case "text" | "other":
+                yield written, written
+            case "tag":
+                end = text.find(written, position)
+                position = len(text) if end < 0 else end + len(written)
+                written = text[token.start() : position]
+                yield written, written
+            case "comment":
+                position = _behind_comment(text, position)
+            case _:
+                pass
+
+
+def _behind_comment(text: bytes, position: int) -> int:
+    depth = 1
+    while depth:
+        mark = _COMMENT_MARK.search(text, position)
+        if mark is None:
+            return len(text)
+        depth += 1 if mark.group() == b"/*" else -1
+        position = mark.end()
+    return position
 
 
 def decode(name: bytes) -> str:
@@ -48,7 +63,7 @@ def decode(name: bytes) -> str:
 
 
 def literal(token: bytes) -> str:
-    """What a string as pg_dump writes it means: quotes doubled, in E'...' backslashes too."""
+    """Decode a string as pg_dump writes it: quotes are doubled, in E'...' backslashes too."""
     if token[:1] in b"eE":
         return decode(token[2:-1].replace(b"''", b"'").replace(b"\\\\", b"\\"))
     return decode(token[1:-1].replace(b"''", b"'"))
@@ -61,12 +76,12 @@ class Cursor:
     """
 
     def __init__(self, text: bytes) -> None:
-        self._tokens = tokens(text)
-        self._ahead: list[bytes] = []
+        self._tokens = _tokens(text)
+        self._ahead: list[tuple[bytes, bytes]] = []
 
     def peek(self, offset: int = 0) -> bytes:
-        """The token `offset` tokens on, unquoted words in upper case; b'' behind the end."""
-        return self._raw(offset).upper() if self._is_word(offset) else self._raw(offset)
+        """Give the token `offset` tokens on, unquoted words in upper case; b'' behind the end."""
+        return self._pair(offset)[0]
 
     def take(self, *words: bytes) -> bool:
         """Step over these tokens if they are the next ones."""
@@ -111,7 +126,7 @@ class Cursor:
     def name(self) -> bytes:
         """Step over a name, qualified or not, and give it as written; b'' where there is none."""
         parts = []
-        while self._is_word() or self._is_quoted():
+        while self._is_name():
             parts.append(self._next())
             if self.peek() != b".":
                 break
@@ -120,26 +135,26 @@ class Cursor:
 
     def identifier(self) -> str:
         """Step over one unqualified name and give what it means; '' where there is none."""
-        if self._is_quoted():
-            return decode(self._next()[1:-1].replace(b'""', b'"'))
-        return decode(self._next().lower()) if self._is_word() else ""
+        if not self._is_name():
+            return ""
+        written = self._next()
+        return decode(written[1:-1].replace(b'""', b'"') if written[:1] == b'"' else written.lower())
 
-    def _raw(self, offset: int = 0) -> bytes:
+    def _pair(self, offset: int = 0) -> tuple[bytes, bytes]:
         while len(self._ahead) <= offset:
-            token = next(self._tokens, b"")
-            if not token:
-                return b""
-            self._ahead.append(token)
+            pair = next(self._tokens, None)
+            if pair is None:
+                return b"", b""
+            self._ahead.append(pair)
         return self._ahead[offset]
 
     def _next(self) -> bytes:
-        token = self._raw()
+        written = self._pair()[1]
         del self._ahead[:1]
-        return token
+        return written
 
-    def _is_word(self, offset: int = 0) -> bool:
-        first = self._raw(offset)[:1]
-        return (first.isalpha() or first == b"_" or first >= b"\x80") and self._raw(offset)[-1:] not in b"'\""
-
-    def _is_quoted(self, offset: int = 0) -> bool:
-        return self._raw(offset)[:1] == b'"'
+    def _is_name(self) -> bool:
+        first, last = self.peek()[:1], self.peek()[-1:]
+        if first == b'"':
+            return True
+        return (first.isalpha() or first == b"_" or first >= b"\x80") and last not in (b"'", b'"')

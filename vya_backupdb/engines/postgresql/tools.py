@@ -36,7 +36,7 @@ _VERSION_TIMEOUT: Final = 10
 
 
 def find_tool(facts: ServerFacts, instance: Instance, *, root: Path = Path("/")) -> DumpTool:
-    """Find the server's own pg_dump, else the nearest newer one, or take the one that the configuration names.
+    """Find the server's own pg_dump, else the nearest newer one, or take the one that `dump.tool` names.
 
     Raises DumpToolMissing: pg_dump refuses servers newer than itself.
     """
@@ -49,7 +49,8 @@ def find_tool(facts: ServerFacts, instance: Instance, *, root: Path = Path("/"))
             )
         if tool.version_number[0] < server:
             raise DumpToolMissing(
-                f"{instance.id}: dump.tool: {tool.path} is version {tool.version}, and the server is {facts.version}",
+                f"{instance.id}: dump.tool: {tool.path} is version {tool.version}, "
+                f"and the server is {facts.version}",
                 cure=f"name a pg_dump of version {server} or newer, or leave dump.tool out",
             )
         return _noted(tool, server)
@@ -69,7 +70,8 @@ def find_tool(facts: ServerFacts, instance: Instance, *, root: Path = Path("/"))
     looked = "; ".join(unfit) if unfit else "none in /usr/lib/postgresql, /usr/pgsql-N and the like"
     raise DumpToolMissing(
         f"{instance.id}: no pg_dump for PostgreSQL {facts.version} ({looked})",
-        cure=f"install postgresql-client-{server} (Debian) or postgresql{server} (Red Hat), or name one with dump.tool",
+        cure=f"install postgresql-client-{server} (Debian) or postgresql{server} (Red Hat), "
+        "or name one with dump.tool",
     )
 
 
@@ -109,7 +111,7 @@ def _examined(path: Path) -> DumpTool | str:
     if not os.access(path, os.X_OK) or not path.is_file():
         return f"{path} is not there or not executable"
     try:
-        done = subprocess.run(  # noqa: S603
+        done = subprocess.run(
             (str(path), "--version"),
             env={"PATH": os.defpath, "LC_ALL": "C.UTF-8"},
             stdin=subprocess.DEVNULL,

@@ -1,0 +1,58 @@
+# Each target sets up what it needs, the virtual environment and system packages included.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+MATRIX := mysql-9,mariadb-11.8,postgresql-17 postgresql-18
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-matrix lint bench setup matrix clean clean-engines
+
+help:
+	@echo "make demo         throw-away servers, sample data, backup, restore, comparison, report"
+	@echo "make test         lint, types, layers, all tests with coverage"
+	@echo "make test-matrix  the tests with servers on other versions: $(MATRIX)"
+	@echo "make lint         ruff, mypy, import-linter"
+	@echo "make bench        measure against the bare pipelines"
+	@echo "make clean        remove what was built here; clean-engines: the unpacked servers too"
+
+demo: setup $(READY)
+	$(BIN)/python -m scripts.demo $(DEMO)
+
+test: setup lint
+	$(BIN)/python -m pytest $(PYTEST) --cov --cov-report=term --cov-fail-under=85
+
+test-matrix: matrix $(READY)
+	set -e; for engines in $(MATRIX); do \
+	    echo "servers: $$engines"; \
+	    VYA_TEST_ENGINES=$$engines $(BIN)/python -m pytest tests/integration tests/end_to_end $(PYTEST); \
+	done
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: setup $(READY)
+	$(BIN)/python -m scripts.bench $(BENCH)
+
+setup:
+	@PYTHON="$(PYTHON)" scripts/setup
+
+matrix:
+	@PYTHON="$(PYTHON)" scripts/setup matrix
+
+$(READY): pyproject.toml constraints.txt | setup
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt hatchling editables
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-build-isolation -e '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+clean-engines:
+	$(PYTHON) scripts/engines.py --remove

@@ -1,0 +1,104 @@
+"""Instances, accounts and dumps on the throw-away MySQL and MariaDB servers."""
+
+from __future__ import annotations
+
+import secrets
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from scripts.sample.clients import run_sql
+from vya_backupdb.config.models import Dump, Instance
+from vya_backupdb.credentials.vault import Credential
+from vya_backupdb.engines.mysql.connector import MySQLConnector
+from vya_backupdb.engines.mysql.engine import ENGINE
+from vya_backupdb.model import DumpPlan, Finding, Severity
+from vya_backupdb.scratch import ScratchServer
+from vya_backupdb.streams.process import Command
+
+
+def instance_of(server: ScratchServer, **keys: Any) -> Instance:
+    """Give the server as an instance by TCP, with its own dump tool; `keys` override."""
+    where: dict[str, Any] = {"host": server.host, "port": server.port}
+    if "socket" in keys:
+        where = {}
+    return Instance(
+        **{"id": "db1", "engine": "mysql", "dump": Dump(tool=server.binaries.dump), **where, **keys}
+    )
+
+
+def superuser(server: ScratchServer) -> Credential:
+    return Credential(server.superuser, SecretStr(server.password))
+
+
+def connected(server: ScratchServer, credential: Credential | None = None, **keys: Any) -> MySQLConnector:
+    """Connect; use as a context manager."""
+    return MySQLConnector(instance_of(server, **keys), credential or superuser(server))
+
+
+def sql_string(value: str) -> str:
+    return "'" + value.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
+@contextmanager
+def account(
+    server: ScratchServer, *grants: str, password: str = "secret word", host: str = "%"
+) -> Iterator[Credential]:
+    """Make an account with grants (`SELECT ON shop.*`), and drop it in the end."""
+    name = f"u_{secrets.token_hex(4)}"
+    run_sql(server, f"CREATE USER '{name}'@'{host}' IDENTIFIED BY {sql_string(password)}")
+    try:
+        for grant in grants:
+            run_sql(server, f"GRANT {grant} TO '{name}'@'{host}'")
+        yield Credential(name, SecretStr(password))
+    finally:
+        run_sql(server, f"DROP USER '{name}'@'{host}'")
+
+
+def plan_of(server: ScratchServer, database: str, credential: Credential | None = None) -> DumpPlan:
+    with connected(server, credential) as connector:
+        return connector.plan(database)
+
+
+def dumped(
+    server: ScratchServer, database: str, credential: Credential | None = None, **keys: Any
+) -> subprocess.CompletedProcess[bytes]:
+    """Plan and run the dump as the product would, but for its streams."""
+    instance = instance_of(server, **keys)
+    credential = credential or superuser(server)
+    with ENGINE.connect(instance, credential) as connector:
+        plan = connector.plan(database)
+        tool = ENGINE.find_tool(connector.facts, instance)
+        with ENGINE.dump_command(plan, tool, connector.facts, instance, credential) as command:
+            return run_command(command)
+
+
+def run_command(command: Command) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        command.argv,
+        env=dict(command.environment),
+        pass_fds=command.pass_fds,
+        capture_output=True,
+        stdin=subprocess.DEVNULL,
+        timeout=60,
+        check=False,
+    )
+
+
+def privilege_findings(findings: tuple[Finding, ...]) -> list[Finding]:
+    return [finding for finding in findings if finding.severity is Severity.PRIVILEGE]
+
+
+def only_on(server: ScratchServer, flavour: str) -> None:
+    if server.flavour != flavour:
+        pytest.skip(f"{flavour} only")
+
+
+def write(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path

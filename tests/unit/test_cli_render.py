@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone
+from enum import StrEnum
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from vya_backupdb.cli.render import Table, confirmation, emit, human_size, printable
+from vya_backupdb.errors import Refused
+
+
+def test_json_is_one_document_with_its_version(capsys: pytest.CaptureFixture[str]) -> None:
+    @dataclass
+    class Thing:
+        name: str
+        size: int
+
+    class Kind(StrEnum):
+        ONE = "one"
+
+    moment = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone(timedelta(hours=2)))
+    emit(
+        "json",
+        {
+            "thing": Thing("a", 5),
+            "at": moment,
+            "naive": datetime(2026, 1, 2, tzinfo=UTC),
+            "path": Path("/x"),
+            "kind": Kind.ONE,
+            "took": timedelta(seconds=1.5),
+            "list": (1, None, True),
+            "secret": SecretStr("hunter2"),
+        },
+    )
+    out = capsys.readouterr().out
+    assert json.loads(out) == {
+        "schema_version": 1,
+        "thing": {"name": "a", "size": 5},
+        "at": "2026-01-02T01:04:05Z",
+        "naive": "2026-01-02T00:00:00Z",
+        "path": "/x",
+        "kind": "one",
+        "took": 1.5,
+        "list": [1, None, True],
+        "secret": "**********",
+    }
+    assert "hunter2" not in out
+
+
+def test_json_holds_no_control_character_and_any_name(capsys: pytest.CaptureFixture[str]) -> None:
+    emit("json", {"name": "\x1b[31m\x9b\udcff\n"})
+    out = capsys.readouterr().out
+    assert out.replace("\n", "").isprintable()
+    assert json.loads(out)["name"] == "\x1b[31m\x9b\udcff\n"
+
+
+def test_a_table_without_a_terminal_is_plain_and_cuts_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    table = Table("Backups", ("name", "rows", "file"))
+    table.add("shop", 1234567, "x" * 500)
+    table.add("[bold]shop[/bold]", 2, None)
+    emit("table", {}, table, "closing line")
+    out = capsys.readouterr().out
+    assert "\x1b" not in out
+    assert "x" * 500 in out
+    assert "1,234,567" in out
+    assert "[bold]shop[/bold]" in out
+    assert out.endswith("closing line\n")
+    assert all(line == line.rstrip() for line in out.splitlines())
+
+
+def test_a_table_holds_no_control_character(capsys: pytest.CaptureFixture[str]) -> None:
+    table = Table("t\x1b[31m", ("name",))
+    table.add("\x1b[31m\x07\u202e")
+    emit("table", {}, table, "\x1b[32m")
+    assert all(line.isprintable() for line in capsys.readouterr().out.splitlines())
+
+
+def test_an_empty_table_has_its_heads(capsys: pytest.CaptureFixture[str]) -> None:
+    emit("table", {}, Table(None, ("name", "rows")))
+    assert capsys.readouterr().out.split() == ["name", "rows"]
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (5 << 30, "5.0 GiB"), (3 << 50, "3072.0 TiB")],
+)
+def test_sizes_are_written_as_people_read_them(count: int, text: str) -> None:
+    assert human_size(count) == text
+
+
+def test_further_lines_of_a_text_are_indented() -> None:
+    assert printable("a\nb\x1b", indent=2) == "a\n  b\\x1b"
+    assert printable("a\nb") == "a\\nb"
+
+
+def test_without_a_terminal_a_question_is_a_refusal(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(Refused, match="not confirmed: Drop it") as caught:
+        confirmation(force=False)("Drop it?")
+    assert "--force" in (caught.value.cure or "")
+
+
+def test_force_is_a_yes() -> None:
+    confirmation(force=True)("Drop it?")

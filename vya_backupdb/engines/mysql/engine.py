@@ -1,0 +1,54 @@
+"""The engine `mysql`: MySQL and MariaDB."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+
+from vya_backupdb.config.models import Instance
+from vya_backupdb.credentials.vault import Credential
+from vya_backupdb.engines.base import Engine
+from vya_backupdb.engines.mysql import driver, tools
+from vya_backupdb.engines.mysql.connector import MySQLConnector
+from vya_backupdb.engines.mysql.restoring import statements
+from vya_backupdb.engines.mysql.script import MySQLScriptReader
+from vya_backupdb.model import DumpPlan, DumpTool, EngineName, ScriptReader, Section, ServerFacts, Statement
+from vya_backupdb.streams.process import Command
+
+
+class MySQLEngine:
+    """Engine of base.py for MySQL and MariaDB, two flavours that the server tells apart."""
+
+    name: EngineName = "mysql"
+
+    def connect(self, instance: Instance, credential: Credential) -> MySQLConnector:
+        """Connect and log in. Raises ConnectionFailed with one clear line."""
+        return MySQLConnector(instance, credential)
+
+    def find_tool(self, facts: ServerFacts, instance: Instance) -> DumpTool:
+        """Choose the dump tool. Raises DumpToolMissing, naming what was looked for and what to install."""
+        return tools.find_tool(
+            facts.flavour,
+            facts.version_number,
+            instance.id,
+            instance.dump.tool,
+            os.environ.get("PATH", os.defpath),
+        )
+
+    def dump_command(
+        self, plan: DumpPlan, tool: DumpTool, facts: ServerFacts, instance: Instance, credential: Credential
+    ) -> AbstractContextManager[Command]:
+        """Give the command that dumps one database to its stdout; its secrets live as long as the context."""
+        return driver.dump_command(plan, tool, facts, instance, credential)
+
+    def reader(self) -> ScriptReader:
+        """Give a fresh reader for one script of either flavour's dump tool."""
+        return MySQLScriptReader()
+
+    def statements(self, section: Section) -> Iterator[Statement]:
+        """Give every statement of a section, in order."""
+        return statements(section)
+
+
+ENGINE: Engine = MySQLEngine()

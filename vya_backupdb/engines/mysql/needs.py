@@ -1,0 +1,233 @@
+"""What a dump script asks of the server that it is restored into, found by reading its definitions.
+
+Only what is not rows is read. Strings and ordinary comments are blanked first, so that no text in them is
+taken for SQL.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from vya_backupdb.model import SectionKind, ServerFacts, Statement
+
+_NAME: Final = r"`(?:[^`]|``)*`"
+_TOKENS: Final = re.compile(
+    r"'(?:[^'\\]|\\.|'')*'"
+    r'|"(?:[^"\\]|\\.|"")*"'
+    rf"|{_NAME}"
+    r"|/\*(?P<only>M?)!(?P<version>\d{5,6})?|\*/"
+    r"|/\*.*?\*/"
+    r"|(?:--[ \t]|#)[^\n]*",
+    re.DOTALL,
+)
+_KIND: Final = re.compile(
+    r"\s*CREATE\b[^;(]*?\b"
+    r"(TABLE|VIEW|TRIGGER|PROCEDURE|FUNCTION|EVENT|SEQUENCE|PACKAGE\s+BODY|PACKAGE|LIBRARY)\b"
+    r"\s*(?:IF NOT EXISTS\s*)?",
+    re.IGNORECASE,
+)
+_QUALIFIED: Final = rf"(?:(?:{_NAME}|\w+)\s*\.\s*)?(?P<name>{_NAME}|\w+)"
+_DEFINER: Final = re.compile(
+    r"\bDEFINER\s*=\s*(?P<user>`(?:[^`]|``)*`|'[^']*'|\"[^\"]*\")(?:@(?P<host>`(?:[^`]|``)*`|'[^']*'|\"[^\"]*\"))?"
+)
+_COLLATION: Final = re.compile(r"\bCOLLATE[\s=]+`?(\w+)", re.IGNORECASE)
+_CHARSET: Final = re.compile(r"\b(?:CHARSET|CHARACTER SET)[\s=]+`?(\w+)", re.IGNORECASE)
+_ENGINE: Final = re.compile(r"\bENGINE\s*=\s*`?(\w+)", re.IGNORECASE)
+_SQL_MODE: Final = re.compile(r"\bsql_mode\s*=\s*'([^']*)'", re.IGNORECASE)
+_SET: Final = re.compile(r"\s*(?:/\*M?!\d*\s*)?SET\b", re.IGNORECASE)
+_SETTING: Final = re.compile(
+    r"@@(?:session\.|global\.|local\.)?(\w+)|(?:\bSET|,)\s*(?:SESSION\s+|LOCAL\s+)?(\w+)\s*:?=", re.IGNORECASE
+)
+_SAFE_FUNCTION: Final = re.compile(r"(?<!NOT )\bDETERMINISTIC\b|\bNO SQL\b|\bREADS SQL DATA\b", re.IGNORECASE)
+_BEGINNING: Final = 1000
+"""Characters of a statement in which a definer or a sql_mode is looked for."""
+_SOURCE: Final = re.compile(rb"^-- Host: [^\n]*?\s+Database: ([^\n]*)$", re.MULTILINE)
+
+
+@dataclass
+class Needs:
+    """What a script asks for; a mapping's value is the first object that asks."""
+
+    kinds: set[str] = field(default_factory=set)
+    """`table`, `view`, `trigger` ... that it creates; `foreign key`, `alter database`."""
+    definers: dict[tuple[str, str], str] = field(default_factory=dict)
+    """(user, host)."""
+    engines: dict[str, str] = field(default_factory=dict)
+    collations: dict[str, str] = field(default_factory=dict)
+    charsets: dict[str, str] = field(default_factory=dict)
+    modes: set[str] = field(default_factory=set)
+    """Single words of sql_mode."""
+    settings: set[str] = field(default_factory=set)
+    """System variables that the header reads or sets."""
+    unsafe_functions: list[str] = field(default_factory=list)
+    """Not DETERMINISTIC, NO SQL or READS SQL DATA."""
+    tables: list[str] = field(default_factory=list)
+    without_key: list[str] = field(default_factory=list)
+    """Tables without a primary key."""
+    dialect: dict[str, str] = field(default_factory=dict)
+    """What the other flavour cannot read."""
+    objects: list[tuple[str, str, str]] = field(default_factory=list)
+    """Kind, name and bare text of everything that it creates."""
+    largest_statement: int = 0
+    """Bytes."""
+
+
+_DIALECTS: Final = {
+    "mysql": {
+        "sequences": r"^\s*CREATE\s+SEQUENCE\b",
+        "packages": r"^\s*CREATE\b[^;(]*\bPACKAGE\b",
+        "system versioning": r"\bWITH SYSTEM VERSIONING\b",
+        "the page options of Aria": r"\bPAGE_CHECKSUM\s*=",
+    },
+    "mariadb": {
+        "JSON duality views": r"\bJSON RELATIONAL DUALITY VIEW\b",
+        "libraries": r"^\s*CREATE\b[^;(]*\bLIBRARY\b",
+        "functional keys": r"\bKEY\s+`[^`]*`\s*\(\s*\(",
+        "expressions as defaults of text and blobs": r"\bDEFAULT \(_utf8mb4''",
+    },
+}
+"""Flavour of the server, and what it cannot read with the pattern that finds it."""
+
+
+def needs_of(statements: Iterable[tuple[SectionKind, Statement]], facts: ServerFacts) -> Needs:
+    """Read a script's definitions as a server with such facts would."""
+    needs = Needs()
+    for kind, statement in statements:
+        raw = statement.text.decode("utf-8", "surrogateescape")
+        needs.largest_statement = max(needs.largest_statement, len(statement.text))
+        bare = bare_text(raw, facts)
+        _note_created(needs, raw, bare)
+        if _SET.match(raw):
+            for mode in _SQL_MODE.findall(raw[:_BEGINNING]):
+                needs.modes.update(word.strip().upper() for word in mode.split(",") if word.strip())
+        if kind is SectionKind.HEADER:
+            needs.settings.update(
+                (system or assigned).lower()
+                for system, assigned in _SETTING.findall(bare)
+                if system or assigned
+            )
+    return needs
+
+
+def source_database(header: bytes) -> str | None:
+    """Give the name of the dumped database from the first comment of a script; None where it does not say."""
+    found = _SOURCE.search(header[:4096])
+    return found[1].strip().decode("utf-8", "surrogateescape") if found and found[1].strip() else None
+
+
+def bare_text(raw: str, facts: ServerFacts) -> str:
+    """Give SQL as such a server reads it: strings are `''`, comments gone, conditional ones judged."""
+    parts: list[str] = []
+    position = 0
+    skipped_from: int | None = None
+    for token in _TOKENS.finditer(raw):
+        if skipped_from is None:
+            parts.append(raw[position : token.start()])
+        text = token.group()
+        position = token.end()
+        if token["only"] is not None:
+            if skipped_from is None and not _is_executed(token["only"], token["version"], facts):
+                skipped_from = token.start()
+            parts.append(" ")
+        elif text == "*/":
+            skipped_from = None
+            parts.append(" ")
+        elif skipped_from is not None:
+            continue
+        elif text.startswith("`"):
+            parts.append(text)
+        elif text[0] in "'\"":
+            parts.append("''")
+        else:
+            parts.append(" ")
+    if skipped_from is None:
+        parts.append(raw[position:])
+    return "".join(parts)
+
+
+def _is_executed(only: str, version: str | None, facts: ServerFacts) -> bool:
+    """Whether a server executes `/*!50003 ... */` or `/*M!100100 ... */`.
+
+    MariaDB passes over MySQL's from 5.7 to 9.99 (manual: Comment Syntax).
+    """
+    mariadb = facts.flavour == "mariadb"
+    if only and not mariadb:
+        return False
+    if version is None:
+        return True
+    number = int(version)
+    if mariadb and not only and 50700 <= number <= 99999:
+        return False
+    major, minor, patch = (*facts.version_number, 0, 0, 0)[:3]
+    return number <= major * 10000 + minor * 100 + patch
+
+
+def _note_created(needs: Needs, raw: str, bare: str) -> None:
+    """Note what a statement creates, and with what."""
+    if re.match(r"\s*ALTER\s+DATABASE\b", bare, re.IGNORECASE):
+        needs.kinds.add("alter database")
+    # A definer may have the name of a kind.
+    plain = _DEFINER.sub(" ", bare, count=1)
+    created = _KIND.match(plain)
+    if created is None:
+        return
+    kind = " ".join(created[1].lower().split())
+    named = re.compile(_QUALIFIED).match(plain, created.end())
+    name = _unquote(named["name"]) if named else ""
+    needs.kinds.add(kind)
+    if kind == "table":
+        _note_table(needs, bare, name)
+    elif kind != "sequence" and (definer := _DEFINER.search(raw[:_BEGINNING])):
+        account = (_unquote(definer["user"]), _unquote(definer["host"] or "''"))
+        needs.definers.setdefault(account, name)
+    if kind == "function" and not _SAFE_FUNCTION.search(bare):
+        needs.unsafe_functions.append(name)
+    for pattern, found in ((_COLLATION, needs.collations), (_CHARSET, needs.charsets)):
+        for value in pattern.findall(bare):
+            if value.lower() not in ("default", "binary", "cast"):
+                found.setdefault(value.lower(), name)
+    for flavour, patterns in _DIALECTS.items():
+        for what, expression in patterns.items():
+            if re.search(expression, bare, re.IGNORECASE):
+                needs.dialect.setdefault(f"{flavour}:{what}", name)
+    needs.objects.append((kind, name, bare))
+
+
+def _note_table(needs: Needs, bare: str, name: str) -> None:
+    needs.tables.append(name)
+    for engine in _ENGINE.findall(bare):
+        needs.engines.setdefault(engine, name)
+    if "PRIMARY KEY" not in bare.upper():
+        needs.without_key.append(name)
+    if "FOREIGN KEY" in bare.upper():
+        needs.kinds.add("foreign key")
+
+
+def references(needs: Needs, database: str) -> list[tuple[str, str]]:
+    """Give kind and name of the objects that name a database before a dot.
+
+    A table with the database's own name makes `name.column` ambiguous: there it counts only if what follows
+    the dot is an object of the script.
+    """
+    quoted = re.escape("`" + database.replace("`", "``") + "`")
+    plain = rf"|(?<![\w`@.$]){re.escape(database)}" if re.fullmatch(r"[\w$]+", database) else ""
+    pattern = re.compile(rf"(?:{quoted}{plain})\s*\.\s*(?P<name>{_NAME}|[\w$]+)", re.IGNORECASE)
+    objects = {name.lower() for _, name, _ in needs.objects}
+    ambiguous = database.lower() in objects
+    return [
+        (kind, name)
+        for kind, name, bare in needs.objects
+        if any(
+            not ambiguous or _unquote(found["name"]).lower() in objects for found in pattern.finditer(bare)
+        )
+    ]
+
+
+def _unquote(name: str) -> str:
+    if name[:1] in "`'\"" and name:
+        mark = name[0]
+        return name[1:-1].replace(mark * 2, mark)
+    return name

@@ -1,0 +1,113 @@
+r"""INSERT statements: where one ends and how many rows it holds, fast and exact.
+
+Nearly all bytes of a dump are rows, so a statement is taken as a whole here, by operations that run in C:
+
+1. A candidate for its end is found: `;` at the end of a line. (The tools escape newlines in values.)
+2. Escaped quotes are dropped, then all bytes but quotes, parentheses and what must not be outside of strings.
+   Then quotes that stand side by side go: a pair taken out never changes on which side of a string the rest is.
+3. Now few strings are left, those with kept bytes in them. They are cut out at their quotes.
+4. What remains stood outside of strings and must be `()()()`: the rows, none nested.
+
+What does not answer as the tools' output does (a `;`, a comment, a quoted name, nested parentheses or a
+clause behind the rows outside of strings, no end in sight) is left to the lexer, which reads it piece by piece.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from vya_backupdb.engines.mysql.lexer import Buffer, Modes, Token, tokens, unquoted
+
+Match = re.Match[bytes]
+
+_NAME = rb"(?:`(?:[^`]++|``)++`|\"(?:[^\"]++|\"\")++\"|[A-Za-z0-9_$]++)"
+_TRIVIA = rb"(?:[\s\x00]++|--[^\n]*+\n|\#[^\n]*+\n)*+"
+_COLUMNS = rb"\((?:[^()`\"]++|`(?:[^`]++|``)*+`|\"(?:[^\"]++|\"\")*+\")*+\)"
+_HEAD: Final = re.compile(
+    _TRIVIA
+    + rb"(?P<text>(?:INSERT|REPLACE)(?:[ ]++(?:LOW_PRIORITY|DELAYED|HIGH_PRIORITY|IGNORE))*+[ ]++INTO[ ]++)(?P<table>"
+    + _NAME
+    + rb")[ ]*+(?:"
+    + _COLUMNS
+    + rb"[ ]*+)?+VALUES\s*+(?=\()"
+)
+
+_KEPT = b"'()\"`#;*=\\"
+"""Quotes, parentheses, and what shows that something else than values stands outside of strings."""
+_DROPPED: Final = bytes(set(range(256)) - set(_KEPT))
+_DROPPED_BUT_DASHES: Final = bytes(set(range(256)) - set(_KEPT + b"-"))
+_CLAUSE: Final = re.compile(rb"\)\s*+(?:AS|RETURNING)\b", re.IGNORECASE)
+"""What may follow the rows, with parentheses of its own but without `=` (ON DUPLICATE KEY UPDATE has one)."""
+_LONGEST_CLAUSE = 1 << 14
+
+
+@dataclass(frozen=True, slots=True)
+class Insert:
+    """Where an INSERT begins and ends (its delimiter excluded), its table and rows."""
+
+    text_start: int
+    text_end: int
+    table: bytes
+    rows: int
+
+
+def begins(data: Buffer, pos: int) -> Match | None:
+    """Tell whether an INSERT as the tools write it begins here, after white space and comments."""
+    return _HEAD.match(data, pos)
+
+
+def insert(data: Buffer, head: Match, end: int, modes: Modes) -> Insert | None:
+    """Give the INSERT that ends at the delimiter at `end`, or None if that takes the lexer."""
+    rows = counted(bytes(data[head.end() : end]), backslashes=not modes.no_backslash_escapes)
+    if rows is None:
+        return None
+    while data[end - 1] in b" \t\r\n\f\v\x00":
+        end -= 1
+    return Insert(head.start("text"), end, unquoted(bytes(head["table"])), rows)
+
+
+def counted(values: bytes, *, backslashes: bool = True) -> int | None:
+    """Count the rows of a list of values as the tools write it; None where it is not for certain."""
+    if backslashes and b"\\" in values and b"\\'" in values:
+        if b"\\\\'" in values:
+            values = values.replace(b"\\\\", b"")
+        values = values.replace(b"\\'", b"")
+    dashes = b"--" in values
+    left = values.translate(None, _DROPPED_BUT_DASHES if dashes else _DROPPED).replace(b"''", b"")
+    if b"'" in left:
+        pieces = left.split(b"'")
+        if len(pieces) % 2 == 0:
+            return None
+        left = b"".join(pieces[::2])
+    if dashes:
+        if b"--" in left:
+            return None
+        left = left.translate(None, b"-")
+    rows = len(left) // 2
+    if not rows or left != b"()" * rows or _CLAUSE.search(values, max(0, len(values) - _LONGEST_CLAUSE)):
+        return None
+    return rows
+
+
+def counted_slowly(text: bytes, modes: Modes) -> int | None:
+    """Count the rows of any INSERT by its tokens; None for one whose rows a script does not tell (SELECT)."""
+    rows = depth = 0
+    after_values = False
+    for token, start, end in tokens(text, modes):
+        piece = text[start:end]
+        if token is Token.OTHER and piece in b"()":
+            depth += 1 if piece == b"(" else -1
+            if after_values and depth == 0:
+                rows += 1
+        elif depth == 0 and token is Token.WORD:
+            word = piece.upper()
+            if after_values and word != b"ROW":
+                return rows
+            if word in (b"SELECT", b"TABLE", b"WITH"):
+                return None
+            if word == b"SET":
+                return 1
+            after_values = after_values or word in (b"VALUES", b"VALUE")
+    return rows if after_values else None

@@ -1,0 +1,124 @@
+"""A script taken apart into statements, each with its meaning; the same for a stream and for a section."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from vya_backupdb.engines.mysql import rows
+from vya_backupdb.engines.mysql.lexer import PLAIN, Buffer, Kind, Modes, Unit, scan
+from vya_backupdb.engines.mysql.settings import Session
+from vya_backupdb.engines.mysql.statements import Meaning, Place, understand
+from vya_backupdb.model import Action
+
+_PATIENCE: Final = 8 << 20
+"""Bytes of an INSERT without `;` at a line's end after which the lexer looks where it ends."""
+_SMALL: Final = 64 << 10
+"""Bytes below which an unfinished statement is read again from its beginning whenever more comes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One unit of a script and what it means."""
+
+    unit: Unit
+    meaning: Meaning
+    modes: Modes
+    """How it was read."""
+    delimiter: bytes
+    """In force after it."""
+    values: Mapping[str, str]
+    """The settings in force after it (see Session.values)."""
+    rows: int = 0
+
+
+class Splitter:
+    """Takes a buffer apart from its beginning; the caller appends to it and says when nothing more comes."""
+
+    def __init__(self, data: Buffer, modes: Modes = PLAIN) -> None:
+        self.data = data
+        self.pos = 0
+        self.delimiter = b";"
+        self.session = Session(modes)
+        self._line_end = b";\n"
+        self._searched = 0
+        """How far from `pos` the end of an INSERT was looked for in vain."""
+        self._enough = 0
+        """With fewer bytes than that from `pos`, the lexer need not try again."""
+
+    def next(self, *, final: bool) -> Part | None:
+        """Give the next unit, None where it is not whole yet. REST and UNFINISHED are the last."""
+        data, pos, modes = self.data, self.pos, self.session.modes
+        if self.delimiter == b";" and modes.charset is None:
+            head = rows.begins(data, pos)
+            if head is not None:
+                found = self._insert(head, modes, final=final)
+                if found is not None:
+                    return found
+                if self._searched and len(data) - pos < _PATIENCE and not final:
+                    return None
+        if len(data) - pos < self._enough and not final:
+            return None
+        unit = scan(data, pos, self.delimiter, modes, final=final)
+        if unit is None:
+            size = len(data) - pos
+            self._enough = size * 3 // 2 if size > _SMALL else 0
+            return None
+        return self._part(unit, modes)
+
+    def _insert(self, head: rows.Match, modes: Modes, *, final: bool) -> Part | None:
+        """Give an INSERT as the tools write it; sets `_searched` where its end is not there yet."""
+        data = self.data
+        line_end = b";\n"
+        end = data.find(b";", max(head.end(), self.pos + self._searched))
+        if end >= 0 and data[end + 1 : end + 2] != b"\n":
+            line_end = self._line_end
+            end = data.find(line_end, end)
+        if end < 0:
+            self._searched = max(1, len(data) - self.pos - 2)
+            return None
+        found = rows.insert(data, head, end, modes)
+        if found is None:
+            self._searched = 0
+            return None
+        unit = Unit(Kind.STATEMENT, found.text_start, found.text_end, end + len(line_end))
+        meaning = Meaning(Place.ROWS, table=found.table)
+        return self._ended(Part(unit, meaning, modes, b";", self.session.values, found.rows))
+
+    def _part(self, unit: Unit, modes: Modes) -> Part:
+        meaning, count = Meaning(Place.NEXT, Action.SKIP), 0
+        if unit.kind is Kind.DELIMITER:
+            meaning = self._new_delimiter(unit)
+        elif unit.kind is Kind.COMMAND:
+            meaning = _client_command(unit.argument)
+        elif unit.kind is Kind.STATEMENT and unit.argument:
+            meaning = _client_command(unit.argument)
+        elif unit.kind is Kind.STATEMENT and unit.text_end > unit.text_start:
+            text = bytes(self.data[unit.text_start : unit.text_end])
+            meaning = understand(text, modes)
+            self.session.apply(meaning.assignments)
+            if meaning.place is Place.ROWS and meaning.action is Action.EXECUTE:
+                counted = rows.counted_slowly(text, modes)
+                count = counted or 0
+                if counted is None:
+                    reason = "an INSERT without VALUES: its rows depend on what is loaded before"
+                    meaning = Meaning(Place.ROWS, Action.REFUSE, reason, meaning.table)
+        return self._ended(Part(unit, meaning, modes, self.delimiter, self.session.values, count))
+
+    def _new_delimiter(self, unit: Unit) -> Meaning:
+        if not unit.argument or b"\\" in unit.argument:
+            return Meaning(Place.NEXT, Action.REFUSE, "DELIMITER needs an argument without a backslash")
+        self.delimiter = unit.argument
+        return Meaning(Place.PREVIOUS if unit.argument == b";" else Place.NEXT, Action.SKIP)
+
+    def _ended(self, part: Part) -> Part:
+        self.pos = part.unit.end
+        self._searched = self._enough = 0
+        self._line_end = b";\r\n" if self.data[self.pos - 2 : self.pos] == b"\r\n" else b";\n"
+        return part
+
+
+def _client_command(command: bytes) -> Meaning:
+    shown = command.decode("latin-1")
+    return Meaning(Place.SCHEMA, Action.REFUSE, f"`{shown}` is a command of the mysql client, not SQL")

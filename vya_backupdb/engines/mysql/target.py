@@ -1,0 +1,192 @@
+"""What would go wrong with a backup on a server, found before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from vya_backupdb.engines.mysql.facts import is_mariadb, titled
+from vya_backupdb.engines.mysql.naming import few
+from vya_backupdb.engines.mysql.needs import Needs, references
+from vya_backupdb.engines.mysql.privileges import Privileges
+from vya_backupdb.engines.mysql.queries import Queries, QueryError
+from vya_backupdb.engines.mysql.target_settings import examine_definition, examine_settings
+from vya_backupdb.model import Finding, MySQLDefinition, ServerFacts, Severity
+
+_NEEDED: Final = {
+    "CREATE": {"", "table", "sequence"},
+    "DROP": {"table", "view", "sequence"},
+    "INSERT": {"table", "sequence"},
+    "SELECT": {"view"},
+    "ALTER": {"alter database"},
+    "REFERENCES": {"foreign key"},
+    "CREATE VIEW": {"view"},
+    "TRIGGER": {"trigger"},
+    "EVENT": {"event"},
+    "CREATE ROUTINE": {"procedure", "function", "package", "package body", "library"},
+    "ALTER ROUTINE": {"procedure", "function", "package", "package body", "library"},
+}
+"""Privilege on the target database, and the kinds of objects that need it; the empty kind is always there."""
+
+
+def examine(
+    queries: Queries,
+    facts: ServerFacts,
+    privileges: Privileges,
+    database: str,
+    needs: Needs,
+    definition: MySQLDefinition | None,
+    source: ServerFacts | None,
+    original: str | None,
+) -> list[Finding]:
+    """Give everything that is found, not the first only; `original` is the database that was dumped.
+
+    Raises ConnectionFailed.
+    """
+    return [
+        *_other_server(facts, source, needs),
+        *_missing_privileges(privileges, database, needs),
+        *_definers(queries, facts, privileges, needs),
+        *examine_settings(queries, facts, privileges, needs),
+        *examine_definition(queries, facts, definition),
+        *_references(database, original, needs),
+    ]
+
+
+def _other_server(facts: ServerFacts, source: ServerFacts | None, needs: Needs) -> Iterator[Finding]:
+    if source is not None and source.flavour != facts.flavour:
+        yield Finding(
+            Severity.WARNING,
+            f"made on {titled(source)}, and this is {titled(facts)}: what one flavour does not know of the "
+            "other fails at its statement",
+        )
+    elif source is not None and source.version_number[:2] > facts.version_number[:2]:
+        yield Finding(Severity.WARNING, f"made on {titled(source)}, which is newer than this {titled(facts)}")
+    prefix = f"{facts.flavour}:"
+    for what, name in needs.dialect.items():
+        if what.startswith(prefix):
+            yield Finding(
+                Severity.FAULT,
+                f"{titled(facts)} does not know {what.removeprefix(prefix)} ({name})",
+                object=name,
+                cure="restore into a server of the flavour that the backup was made on",
+            )
+
+
+def _missing_privileges(privileges: Privileges, database: str, needs: Needs) -> Iterator[Finding]:
+    kinds = needs.kinds | {""}
+    needed = [name for name, wanted_by in _NEEDED.items() if wanted_by & kinds]
+    missing = [name for name in needed if not privileges.on_database(name, database)]
+    if missing:
+        yield Finding(
+            Severity.PRIVILEGE,
+            f"the account lacks {', '.join(missing)} on {database}",
+            object=database,
+            cure=privileges.mend([name for name in needed if not privileges.everywhere(name)], database),
+        )
+
+
+# ---------------------------------------------------------------------------- definers
+
+
+def _definers(
+    queries: Queries, facts: ServerFacts, privileges: Privileges, needs: Needs
+) -> Iterator[Finding]:
+    name, _, host = facts.account.rpartition("@")
+    others = {account: named for account, named in needs.definers.items() if account != (name, host)}
+    if not others:
+        return
+    absent = _absent(queries, others)
+    yield from _definer_privileges(queries, facts, privileges, others, absent)
+    if absent:
+        yield Finding(
+            Severity.WARNING,
+            f"definers that do not exist here: {_accounts(absent)}: what they define fails when it is used "
+            f"(the first is {next(iter(absent.values()))})",
+            cure="create the accounts (users restore)",
+        )
+
+
+def _absent(queries: Queries, definers: dict[tuple[str, str], str]) -> dict[tuple[str, str], str]:
+    """Give those that the server does not have; {} where the account may not look."""
+    try:
+        present = {(str(user), str(host)) for user, host in queries.rows("SELECT user, host FROM mysql.user")}
+    except QueryError:
+        return {}
+    return {account: named for account, named in definers.items() if account not in present}
+
+
+def _definer_privileges(
+    queries: Queries,
+    facts: ServerFacts,
+    privileges: Privileges,
+    definers: dict[tuple[str, str], str],
+    absent: dict[tuple[str, str], str],
+) -> Iterator[Finding]:
+    first = next(iter(definers.values()))
+    if is_mariadb(facts):
+        wanted = "SET USER" if facts.version_number >= (10, 5, 2) else "SUPER"
+    elif facts.version_number >= (8, 2):
+        wanted = "SET_ANY_DEFINER"
+    else:
+        wanted = "SET_USER_ID" if facts.version_number >= (8,) else "SUPER"
+    is_super = privileges.everywhere("SUPER")
+    if not is_super and not privileges.everywhere(wanted):
+        yield Finding(
+            Severity.PRIVILEGE,
+            f"objects of other definers ({_accounts(definers)}), for instance {first}, need {wanted}",
+            cure=privileges.mend([wanted], None),
+        )
+    if is_mariadb(facts) or facts.version_number < (8, 0, 16):
+        return
+    if absent and not is_super and facts.version_number >= (8, 2):
+        nobody = "ALLOW_NONEXISTENT_DEFINER"
+        if not privileges.everywhere(nobody):
+            yield Finding(
+                Severity.PRIVILEGE,
+                f"definers that do not exist here ({_accounts(absent)}) need {nobody}",
+                cure=privileges.mend([nobody], None),
+            )
+    if not privileges.everywhere("SYSTEM_USER"):
+        powerful = _system_users(queries) & set(definers)
+        if powerful:
+            yield Finding(
+                Severity.PRIVILEGE,
+                f"definers that are system accounts ({_accounts(powerful)}) need SYSTEM_USER",
+                cure=privileges.mend(["SYSTEM_USER"], None),
+            )
+
+
+def _system_users(queries: Queries) -> set[tuple[str, str]]:
+    try:
+        rows = queries.rows("SELECT user, host FROM mysql.global_grants WHERE priv = 'SYSTEM_USER'")
+    except QueryError:
+        return set()
+    return {(str(user), str(host)) for user, host in rows}
+
+
+def _accounts(accounts: Iterable[tuple[str, str]]) -> str:
+    return few(f"{user}@{host}" if host else user for user, host in accounts)
+
+
+# ---------------------------------------------------------------------------- copies
+
+
+def _references(database: str, original: str | None, needs: Needs) -> Iterator[Finding]:
+    """Find what would let a copy under another name touch the original."""
+    if original is None or original == database:
+        return
+    found = references(needs, original)
+    acting = [f"{kind} {name}" for kind, name in found if kind != "view"]
+    if acting:
+        yield Finding(
+            Severity.FAULT,
+            f"objects name the database {original}, and in a copy they would change it: {few(acting)}",
+            cure="restore under the original name on another instance",
+        )
+    views = [name for kind, name in found if kind == "view"]
+    if views:
+        yield Finding(
+            Severity.WARNING,
+            f"views of the copy show data of the database {original} itself: {few(views)}",
+        )
