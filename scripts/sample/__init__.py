@@ -1,7 +1,7 @@
 """A realistic shop for each kind of server, the same every time, for the demonstration and the tests.
 
-    databases = load(server)              # makes roles and databases, gives the databases' names
-    make_roles(target)                    # what a restore onto an empty server needs first
+databases = load(server)              # makes roles and databases, gives the databases' names
+make_roles(target)                    # what a restore onto an empty server needs first
 """
 
 from __future__ import annotations

@@ -77,7 +77,9 @@ def _mysql_shop(flavour: str) -> Iterator[str]:
 _POSTGRESQL_ROLES = "".join(
     f"""
 DO $$ BEGIN
-  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{name}') THEN CREATE ROLE "{name}" {options}; END IF;
+  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{name}') THEN
+    CREATE ROLE "{name}" {options};
+  END IF;
 END $$;
 """
     for name, options in (
@@ -92,7 +94,8 @@ END $$;
 def _postgresql_databases(server: ScratchServer, shop: str, archive: str) -> str:
     shop, archive = quoted(server, shop), quoted(server, archive)
     return f"""
-CREATE DATABASE {shop} OWNER shop_owner TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C.UTF-8' CONNECTION LIMIT 50;
+CREATE DATABASE {shop} OWNER shop_owner TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C.UTF-8'
+  CONNECTION LIMIT 50;
 COMMENT ON DATABASE {shop} IS {literal("the shop; it's the big one")};
 REVOKE ALL ON DATABASE {shop} FROM PUBLIC;
 GRANT CONNECT ON DATABASE {shop} TO shop_app, shop_reader;

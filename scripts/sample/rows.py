@@ -15,18 +15,26 @@ PRODUCTS = 400
 ORDERS = 2000
 
 NAMES = (
-    "Åsa Öberg", "Jürgen Größmann", "Zoë Désirée Núñez", "Łukasz Żółć", "Σωκράτης Παπαδόπουλος", "Ирина Щукина",
-    "محمد الخوارزمي", "שרה לוי", "अनन्या शर्मा", "สมชาย ใจดี", "王小明", "山田 太郎", "김민준", "ნინო ბერიძე", "አበበ ቢቂላ",
-    "Nguyễn Thị Hồng", "Þórdís Ægisdóttir", "O'Brien \"Bob\" \\ Sons", "👩‍👩‍👧‍👦 Family 🇸🇪", "e\u0301 combined",
+    "Åsa Öberg", "Jürgen Größmann", "Zoë Désirée Núñez", "Łukasz Żółć", "Σωκράτης Παπαδόπουλος",
+    "Ирина Щукина", "محمد الخوارزمي", "שרה לוי", "अनन्या शर्मा", "สมชาย ใจดี", "王小明", "山田 太郎", "김민준",
+    "ნინო ბერიძე", "አበበ ቢቂላ", "Nguyễn Thị Hồng", "Þórdís Ægisdóttir", "O'Brien \"Bob\" \\ Sons",
+    "👩‍👩‍👧‍👦 Family 🇸🇪", "e\u0301 combined",
 )  # fmt: skip
 AWKWARD = (
-    "", " ", "plain", "it's \"quoted\" `ticked`", "back\\slash \\n \\N \\. \\", "two\nlines", "dos\r\nlines", "tab\there",
-    "-- no comment", "/* neither */ this", "/*!50001 nor this */", "DELIMITER ;;", "a; b; c;", "$$ $body$ $1", "%s %(x)s 100 %",
-    "\\.", "\\N", "COPY t FROM stdin;", "\u2028\u2029\ufeff\u200b", "\x01\x02\x1b[31m", "🐘🐬🦭", "\\! ls", "),(", "');--",
-    "NULL", "x" * 5000, "ä漢🙂" * 700, "\\'\\\\'", "\x7f\x80\x9f",
+    "", " ", "plain", "it's \"quoted\" `ticked`", "back\\slash \\n \\N \\. \\", "two\nlines",
+    "dos\r\nlines", "tab\there", "-- no comment", "/* neither */ this", "/*!50001 nor this */",
+    "DELIMITER ;;", "a; b; c;", "$$ $body$ $1", "%s %(x)s 100 %", "\\.", "\\N", "COPY t FROM stdin;",
+    "\u2028\u2029\ufeff\u200b", "\x01\x02\x1b[31m", "🐘🐬🦭", "\\! ls", "),(", "');--", "NULL",
+    "x" * 5000, "ä漢🙂" * 700, "\\'\\\\'", "\x7f\x80\x9f",
 )  # fmt: skip
-CITIES = (("Örebro", "SE", 59.27, 15.21), ("København", "DK", 55.68, 12.57), ("Zürich", "CH", 47.37, 8.54),
-          ("Łódź", "PL", 51.76, 19.46), ("東京", "JP", 35.68, 139.69), ("Αθήνα", "GR", 37.98, 23.73))  # fmt: skip
+CITIES = (
+    ("Örebro", "SE", 59.27, 15.21),
+    ("København", "DK", 55.68, 12.57),
+    ("Zürich", "CH", 47.37, 8.54),
+    ("Łódź", "PL", 51.76, 19.46),
+    ("東京", "JP", 35.68, 139.69),
+    ("Αθήνα", "GR", 37.98, 23.73),
+)
 METHODS = ("card", "invoice", "swish", "cash")
 STATES = ("new", "paid", "sent", "returned")
 PRODUCT_STATES = ("draft", "for sale", "sold out", "withdrawn")
@@ -66,7 +74,19 @@ def tables() -> Iterator[Table]:
     yield Table("categories", ("id", "parent_id", "name", "position"), _categories())
     yield Table(
         "customers",
-        ("id", "email", "name", "language", "kind", "born", "credit", "flags", "preferences", "registered", "changed"),
+        (
+            "id",
+            "email",
+            "name",
+            "language",
+            "kind",
+            "born",
+            "credit",
+            "flags",
+            "preferences",
+            "registered",
+            "changed",
+        ),
         _customers(dice),
     )
     yield Table(
@@ -74,7 +94,18 @@ def tables() -> Iterator[Table]:
     )
     yield Table(
         "products",
-        ("id", "category_id", "sku", "title", "description", "price", "vat_rate", "weight", "attributes", "state"),
+        (
+            "id",
+            "category_id",
+            "sku",
+            "title",
+            "description",
+            "price",
+            "vat_rate",
+            "weight",
+            "attributes",
+            "state",
+        ),
         _products(dice),
     )
     yield Table("product_images", ("product_id", "number", "content", "thumbnail", "digest"), _images(dice))
@@ -97,8 +128,14 @@ def _customers(dice: random.Random) -> Iterator[tuple[Value, ...]]:
     start = datetime(2020, 1, 1)
     for number in range(1, CUSTOMERS + 1):
         name = AWKWARD[number % len(AWKWARD)][:190] if number % 10 == 0 else NAMES[number % len(NAMES)]
-        preferences = {"newsletter": number % 3 == 0, "tags": [name[:20], None, number], "größe": {"cm": 170 + number % 30}}
-        moment = start + timedelta(seconds=dice.randrange(150_000_000), microseconds=dice.randrange(1_000_000))
+        preferences = {
+            "newsletter": number % 3 == 0,
+            "tags": [name[:20], None, number],
+            "größe": {"cm": 170 + number % 30},
+        }
+        moment = start + timedelta(
+            seconds=dice.randrange(150_000_000), microseconds=dice.randrange(1_000_000)
+        )
         yield (
             number,
             f"customer{number}@{('example.org', 'example.net', 'example.com')[number % 3]}",
@@ -124,7 +161,11 @@ def _addresses(dice: random.Random) -> Iterator[tuple[Value, ...]]:
 def _products(dice: random.Random) -> Iterator[tuple[Value, ...]]:
     for number in range(1, PRODUCTS + 1):
         words = " ".join(dice.choices(NAMES, k=2))
-        attributes = {"colour": dice.choice(["röd", "green", "藍"]), "sizes": [1, 2.5, -3], "nested": {"a": [{}, []], "": "\\"}}
+        attributes = {
+            "colour": dice.choice(["röd", "green", "藍"]),
+            "sizes": [1, 2.5, -3],
+            "nested": {"a": [{}, []], "": "\\"},
+        }
         yield (
             number,
             1 + number % 40,
@@ -177,4 +218,8 @@ def _payments(dice: random.Random) -> Iterator[tuple[Value, ...]]:
 def _visits(dice: random.Random) -> Iterator[tuple[Value, ...]]:
     for number in range(1500):
         at = datetime(2022, 6, 1) + timedelta(minutes=number * 1400)
-        yield at, dice.randrange(-(2**63), 2**63), f"/produkt/{dice.randrange(PRODUCTS)}?q={dice.choice(NAMES)}"
+        yield (
+            at,
+            dice.randrange(-(2**63), 2**63),
+            f"/produkt/{dice.randrange(PRODUCTS)}?q={dice.choice(NAMES)}",
+        )

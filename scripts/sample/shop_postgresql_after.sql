@@ -5,6 +5,7 @@ SET search_path = shop, extensions, public;
 UPDATE products SET size = ROW(id, id * 2, NULL), labels = ARRAY['neu', 'it''s', NULL, '{"a"}'], extra = hstore('k "ey"', 'välue')
   WHERE id % 10 = 0;
 INSERT INTO "Lager & Einkauf"."Bestände" SELECT id, id % 17 FROM products;
+UPDATE products SET price = price + 1 WHERE id % 50 = 0;
 REFRESH MATERIALIZED VIEW best_customers;
 SELECT setval('customers_id_seq', 100070), setval('product_numbers', 5010, false), setval('orders_id_seq', (SELECT max(id) FROM orders)) \g /dev/null
 SELECT lo_from_bytea(77001, decode(repeat('00ff5c27', 50000), 'hex')), lo_from_bytea(77002, ''), lo_from_bytea(77003, 'Größe; 漢字'::bytea) \g /dev/null

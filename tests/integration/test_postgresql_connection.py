@@ -34,7 +34,7 @@ def database(postgresql: ScratchServer, new_database: Callable[..., str]) -> str
 
 
 AWKWARD = [
-    "it's \"quoted\"",
+    'it\'s "quoted"',
     "back\\slash\\",
     "co:lon:",
     "#hash=% $HOME `id`",
@@ -212,7 +212,10 @@ def failure(instance: object, credential: Credential) -> str:
 
 def test_a_wrong_password_is_named(postgresql: ScratchServer) -> None:
     what = failure(instance_of(postgresql), Credential("postgres", SecretStr("not-the-one")))
-    assert what == f"pg (127.0.0.1:{postgresql.port}): the password of 'postgres' is wrong, or there is no such role"
+    assert (
+        what
+        == f"pg (127.0.0.1:{postgresql.port}): the password of 'postgres' is wrong, or there is no such role"
+    )
 
 
 def test_a_role_that_is_not_there_is_named(postgresql: ScratchServer) -> None:
@@ -446,9 +449,7 @@ def test_without_any_authority_verifying_is_a_fault_of_the_configuration(
 ) -> None:
     monkeypatch.setattr("vya_backupdb.engines.postgresql.connection.CA_BUNDLES", ())
     with pytest.raises(ConfigurationError, match=r"pg: tls\.mode is verify-full"):
-        PostgreSQLConnector(
-            instance_of(walled.server, tls={"mode": "verify-full"}), superuser(walled.server)
-        )
+        PostgreSQLConnector(instance_of(walled.server, tls={"mode": "verify-full"}), superuser(walled.server))
 
 
 def test_a_server_without_tls_is_refused_where_it_is_required(postgresql: ScratchServer) -> None:

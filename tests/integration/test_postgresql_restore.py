@@ -358,7 +358,11 @@ def test_a_section_that_fails_half_way_leaves_nothing_and_the_session_goes_on(
 def test_a_transaction_of_the_scripts_own_is_its_own_to_end(
     postgresql: ScratchServer, session: PostgreSQLSession, database: str
 ) -> None:
-    for text in (b"SELECT pg_catalog.lo_create('4711')", b"BEGIN", b"SELECT pg_catalog.lo_open('4711', 131072)"):
+    for text in (
+        b"SELECT pg_catalog.lo_create('4711')",
+        b"BEGIN",
+        b"SELECT pg_catalog.lo_open('4711', 131072)",
+    ):
         session.execute(Statement(text, 0))
     session.commit()  # between two sections
     session.execute(Statement(b"SELECT pg_catalog.lowrite(0, '\\x616263')", 0))
@@ -415,7 +419,9 @@ def test_a_deadlock_can_be_tried_again(
     for thread in threads:
         thread.join(30)
     assert [(error.retryable, error.connection_lost) for error in errors] == [(True, False)]
-    assert run_sql(postgresql, "SELECT (SELECT count(*) FROM a) + (SELECT count(*) FROM b)", database) == "1\n"
+    assert (
+        run_sql(postgresql, "SELECT (SELECT count(*) FROM a) + (SELECT count(*) FROM b)", database) == "1\n"
+    )
     one.close()
     two.close()
 
@@ -443,7 +449,9 @@ def test_a_session_whose_server_process_is_gone_says_so(
     postgresql: ScratchServer, session: PostgreSQLSession, database: str
 ) -> None:
     session.execute(Statement(b"CREATE TABLE public.t (a int)", 0))
-    run_sql(postgresql, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'")
+    run_sql(
+        postgresql, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'"
+    )
     with pytest.raises(StatementFailed) as caught:
         session.execute(copied(b"COPY public.t FROM stdin", b"1\n"))
     assert caught.value.connection_lost
@@ -597,7 +605,9 @@ def test_what_a_restoring_account_lacks_is_all_named(
 def test_an_ordinary_account_restores_what_is_its_own(postgresql: ScratchServer, absent: str) -> None:
     with role(postgresql, "CREATEDB") as account:
         with connected(postgresql, account) as connector:
-            definition = replace(PLAIN, owner=account.username, acl=(f"{account.username}=CTc/{account.username}",))
+            definition = replace(
+                PLAIN, owner=account.username, acl=(f"{account.username}=CTc/{account.username}",)
+            )
             connector.create(absent, definition)
             session = connector.session(absent)
             session.execute(Statement(b"CREATE TABLE public.t AS SELECT 1 AS a", 0))

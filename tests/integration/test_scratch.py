@@ -215,6 +215,13 @@ def test_cleaning_up_spares_what_is_in_use_young_or_not_ours(
     assert sorted(tmp_path.iterdir()) == [other, link]
 
 
+def test_a_private_folder_goes_with_its_block() -> None:
+    with folder.private_folder() as path:
+        assert path.stat().st_mode & 0o777 == 0o700
+        (path / "file").touch()
+    assert not path.exists()
+
+
 def test_another_port_is_taken_where_one_is_in_use(
     binaries: Binaries, monkeypatch: pytest.MonkeyPatch
 ) -> None:

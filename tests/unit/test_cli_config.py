@@ -60,7 +60,7 @@ def test_a_valid_configuration_is_called_so_and_what_is_missing_is_noted(run: Ru
         f"note: a: tls.cert: {folder}/c.pem: no such file",
         f"note: a: tls.key: {folder}/k.pem: no such file",
         "note: b: no credentials for this instance",
-        "note: bb: credentials without an instance",
+        "note: bb: credentials without an instance, is b meant?",
     ]
 
 

@@ -128,25 +128,37 @@ def test_an_exact_grant_hides_one_by_a_wildcard() -> None:
     assert on(privileges, "shop2") == ["SELECT"]
 
 
-def test_of_two_wildcards_the_later_one_counts() -> None:
-    privileges = held("GRANT SELECT ON `sh%`.* TO `backup`@`%`", "GRANT TRIGGER ON `shop%`.* TO `backup`@`%`")
-    assert on(privileges, "shop1") == ["TRIGGER"]
-
-
-def test_of_two_wildcards_at_one_place_only_what_both_give_is_certain() -> None:
-    privileges = held(
-        "GRANT SELECT, EVENT ON `sh%`.* TO `backup`@`%`", "GRANT SELECT, TRIGGER ON `sh_p1`.* TO `backup`@`%`"
-    )
-    assert on(privileges, "shop1") == ["SELECT"]
-
-
-def test_with_merged_roles_only_what_all_wildcards_give_is_certain() -> None:
+@pytest.mark.parametrize("merged_roles", [False, True])
+def test_of_two_wildcards_only_what_both_give_is_certain(*, merged_roles: bool) -> None:
     privileges = held(
         "GRANT SELECT, EVENT ON `sh%`.* TO `backup`@`%`",
         "GRANT SELECT, TRIGGER ON `shop%`.* TO `backup`@`%`",
-        merged_roles=True,
+        merged_roles=merged_roles,
     )
     assert on(privileges, "shop1") == ["SELECT"]
+
+
+def test_a_name_with_escaped_wildcards_is_exact() -> None:
+    privileges = held(
+        "GRANT SELECT ON `my%`.* TO `backup`@`%`", "GRANT TRIGGER ON `my\\_shop`.* TO `backup`@`%`"
+    )
+    assert on(privileges, "my_shop") == ["TRIGGER"]
+
+
+def test_with_merged_roles_the_very_name_counts_though_it_holds_wildcards() -> None:
+    privileges = held(
+        "GRANT SELECT ON `my%`.* TO `backup`@`%`",
+        "GRANT TRIGGER ON `my_shop`.* TO `backup`@`%`",
+        merged_roles=True,
+    )
+    assert on(privileges, "my_shop") == ["TRIGGER"]
+
+
+def test_a_denied_privilege_is_not_held() -> None:
+    privileges = held(
+        "GRANT SELECT, EVENT ON *.* TO `backup`@`%`", "DENY SELECT ON `shop`.`t` TO `backup`@`%`"
+    )
+    assert on(privileges, "shop") == ["EVENT"]
 
 
 def test_on_mariadb_user_role_and_public_add_up() -> None:

@@ -34,7 +34,7 @@ def test_copy_gives_its_lines_without_the_end_mark() -> None:
         b"\n-- x\nCOPY public.a (x) FROM stdin;\n1\n\\\\.\n\\.\n\nSELECT 1;\n", SectionKind.ROWS
     )
     assert (copy.text, copy.action, copy.offset) == (b"COPY public.a (x) FROM stdin", Action.COPY, 6)
-    assert copy.copy_data == b"1\n\\\\.\n"
+    assert bytes(copy.copy_data or b"") == b"1\n\\\\.\n"
     assert after.text == b"SELECT 1"
 
 
@@ -142,6 +142,23 @@ def test_what_acts_outside_of_the_database_is_refused(statement: bytes, reason: 
 )
 def test_what_only_looks_so_is_executed(statement: bytes) -> None:
     assert only(statement).action is Action.EXECUTE
+
+
+CLEAN = (
+    b"ALTER TABLE ONLY public.a DROP CONSTRAINT a_key;\nDROP INDEX public.i;\n"
+    b"CREATE OR REPLACE VIEW public.v AS\nSELECT\n    NULL::integer AS x;\n"
+    b"ALTER TABLE public.a ALTER COLUMN id DROP DEFAULT;\nALTER DOMAIN public.d DROP CONSTRAINT c;\n"
+    b"ALTER TABLE public.a DETACH PARTITION public.b;\nALTER PUBLICATION p DROP TABLE ONLY public.a;\n"
+    b"SELECT pg_catalog.lo_unlink('1');\nDROP TABLE public.a;\nDROP EXTENSION hstore;\n"
+)
+
+
+def test_what_clean_drops_is_skipped_for_the_target_is_empty() -> None:
+    assert {s.action for s in execute(CLEAN)} == {Action.SKIP}
+    found = execute(CLEAN + b"DROP SCHEMA public;\nCREATE SCHEMA public;\n" + CLEAN)[10:]
+    assert {s.action for s in found} == {Action.EXECUTE}
+    assert found[0].text == b"DROP SCHEMA public"
+    assert {s.action for s in execute(CLEAN, SectionKind.POST)} == {Action.EXECUTE}
 
 
 def test_large_objects_keep_their_own_transactions() -> None:

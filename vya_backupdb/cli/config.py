@@ -148,11 +148,16 @@ def _finding_lines(checks: list[InstanceCheck]) -> list[str]:
     lines = []
     for check in checks:
         if check.error is not None:
-            lines.append(f"{check.instance}: {check.error.what}")
-            lines += [f"  {check.error.cure}"] if check.error.cure else []
+            known = check.error.what.startswith(check.instance)
+            lines.append(check.error.what if known else f"{check.instance}: {check.error.what}")
+            lines += _cure(check.error.cure)
         for found in check.findings:
             where = f" ({found.object})" if found.object else ""
             lines.append(f"{check.instance}: {found.severity}: {found.what}{where}")
-            lines += [f"  {found.cure}"] if found.cure else []
+            lines += _cure(found.cure)
         lines += [f"{check.instance}: warning: {note}" for note in (check.tool.notes if check.tool else ())]
     return lines
+
+
+def _cure(text: str | None) -> list[str]:
+    return [f"  {text}"] if text else []

@@ -82,15 +82,17 @@ class Vault:
     def credential(self, instance: str) -> Credential:
         """Give the credential of an instance. Raises CredentialsError where there is none."""
         if instance in self.damaged:
-            raise CredentialsError(f"{instance}: {self.damaged[instance]}", cure=_set(instance))
+            raise CredentialsError(
+                f"{instance}: {self.damaged[instance]}", cure=f"give it again: {_set(instance)}"
+            )
         if instance not in self.entries:
             where = f" in {self.path}" if self.path else ""
-            raise CredentialsError(f"{instance}: no credentials{where}", cure=_set(instance))
+            raise CredentialsError(f"{instance}: no credentials{where}", cure=f"add them: {_set(instance)}")
         return self.entries[instance]
 
 
 def _set(instance: str) -> str:
-    return f"give it again: vya-backupdb credentials set {instance}"
+    return f"vya-backupdb credentials set {instance}"
 
 
 # ---------------------------------------------------------------------------- reading

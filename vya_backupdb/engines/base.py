@@ -92,11 +92,13 @@ class Connector(Protocol):
         definition: DatabaseDefinition | None,
         facts: ServerFacts | None,
         script: Iterator[Section],
+        largest_statement: int = 0,
     ) -> Sequence[Finding]:
         """What would go wrong on this server with a backup of a database so defined, from such a server.
 
-        `script` gives the sections of kind header, schema, post and footer; `definition` and `facts` are
-        None for a plain dump without metadata.
+        `script` gives the sections of kind header, schema, post and footer; `largest_statement` is in
+        bytes, those among the rows included; `definition` and `facts` are None for a plain dump without
+        metadata.
         """
         ...
 

@@ -40,8 +40,12 @@ def check_connections(config: Config, vault: Vault, ids: Sequence[str] = ()) -> 
     """Check the named instances, all where none is named, and give each result as it comes."""
     for instance in [config.instance(name) for name in dict.fromkeys(ids)] or config.instances:
         check = _check(instance, vault)
-        if check.error is not None:
-            log.error("connection check failed", instance=instance.id, error=check.error.what)
+        log.debug(
+            "connection checked",
+            instance=check.instance,
+            ok=check.ok,
+            error=check.error.what if check.error else None,
+        )
         yield check
 
 

@@ -135,7 +135,11 @@ def _restore(
     _check_script(target.engine, source)
     findings = tuple(
         connector.examine_target(
-            database, definition, record.server if record else None, source.sections(_NOT_ROWS)
+            database,
+            definition,
+            record.server if record else None,
+            source.sections(_NOT_ROWS),
+            source.scan().largest_statement,
         )
     )
     _refuse(target, contents, findings, drop=request.drop)

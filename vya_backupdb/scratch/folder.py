@@ -8,7 +8,8 @@ import shutil
 import stat
 import tempfile
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +46,17 @@ def make(account: Account | None) -> Folder:
     except OSError as error:
         raise ScratchError(f"{base}: cannot make a folder for a server: {error}") from error
     return Folder(path, lock)
+
+
+@contextmanager
+def private_folder() -> Iterator[Path]:
+    """Give a folder that goes with the block; that of a killed run goes with the next start."""
+    folder = make(None)
+    try:
+        yield folder.path
+    finally:
+        shutil.rmtree(folder.path, ignore_errors=True)
+        os.close(folder.lock)
 
 
 def remove_leftovers(base: Path) -> list[Path]:

@@ -192,7 +192,7 @@ class _Scan:
                 return None
             if data.startswith(self._delimiter, pos):
                 return self._ended(pos, pos + len(self._delimiter))
-            if not self._final and self._delimiter.startswith(bytes(data[pos:])):
+            if pos + len(self._delimiter) > size and not self._final:
                 return None
             char = data[pos]
             if char in b"'\"`":

@@ -125,7 +125,8 @@ def _missing_privileges(
         needed["LOCK TABLES"] = "its tables that know no transactions cannot be dumped consistently"
     missing = {name: loss for name, loss in needed.items() if not privileges.on_database(name, database)}
     # All at once: a grant on just this database hides one that was made by a wildcard.
-    cure = privileges.mend([name for name in needed if not privileges.everywhere(name)], database)
+    wanted = [name for name in needed if not privileges.everywhere_but_revoked(name, database)]
+    cure = privileges.mend(wanted, database)
     for name, loss in missing.items():
         yield Finding(
             Severity.PRIVILEGE, f"{name} is missing on {database}: {loss}", object=database, cure=cure

@@ -18,11 +18,13 @@ from vya_backupdb.engines.mysql.quoting import granted_database
 _NAME: Final = r"`(?:[^`]|``)*`"
 _ITEM: Final = rf"[A-Z][A-Z0-9_ ]*?(?: \({_NAME}(?:, ?{_NAME})*\))?"
 _LINE: Final = re.compile(
-    rf"(?P<verb>GRANT|REVOKE) (?P<items>{_ITEM}(?:, ?{_ITEM})*) ON "
+    rf"(?P<verb>GRANT|REVOKE|DENY) (?P<items>{_ITEM}(?:, ?{_ITEM})*) ON "
     rf"(?P<database>\*|{_NAME})\.(?P<table>\*|{_NAME}) "
     rf"(?:TO|FROM) (?P<grantee>PUBLIC\b|{_NAME}@?|'[^@]*'@)"
 )
 _SPLIT: Final = re.compile(_ITEM + r"(?=, ?[A-Z]|$)")
+
+_WILDCARD: Final = re.compile(r"(?:\\.|[^%_\\]|\\$)*[%_]", re.DOTALL)
 
 ALL: Final = "ALL PRIVILEGES"
 
@@ -45,7 +47,7 @@ class Grant:
     table: str | None = None
     grantee: _Grantee = _Grantee.USER
     revoked: bool = False
-    """MySQL's partial revoke: an exception from a global grant."""
+    """MySQL's partial revoke, an exception from a global grant; DENY of later MariaDB."""
 
     def gives(self, privilege: str) -> bool:
         """Whether the privilege is among its own."""
@@ -69,7 +71,7 @@ def parse_grants(lines: Iterable[str]) -> tuple[Grant, ...]:
                 _unquote(found["database"]),
                 _unquote(found["table"]),
                 _grantee(found["grantee"]),
-                revoked=found["verb"] == "REVOKE",
+                revoked=found["verb"] != "GRANT",
             )
         )
     return tuple(grants)
@@ -96,13 +98,15 @@ class Privileges:
     patterns: bool = True
     """Granted names of databases are patterns: always, but on MySQL with partial_revokes."""
     merged_roles: bool = False
-    """MySQL with active roles: which of several fitting patterns counts is decided by no documented rule."""
+    """MySQL with active roles: it looks for the very name of the database first, then at the patterns."""
     fold_case: bool = False
     """lower_case_table_names is not 0."""
 
     def everywhere(self, privilege: str) -> bool:
         """Whether it is granted on `*.*`; partial revokes are not regarded."""
-        return any(grant.gives(privilege) for grant in self.grants if grant.database is None)
+        return any(
+            grant.gives(privilege) for grant in self.grants if grant.database is None and not grant.revoked
+        )
 
     def on_database(self, privilege: str, database: str) -> bool:
         """Whether it is held on a whole database, those of its objects included that come later."""
@@ -140,7 +144,7 @@ class Privileges:
         return any(
             grant.gives(privilege)
             for grant in self.grants
-            if grant.revoked and self._same(grant.database, database)
+            if grant.revoked and (grant.database is None or self._fits(grant.database, database))
         )
 
     def _same(self, left: str | None, right: str) -> bool:
@@ -149,10 +153,10 @@ class Privileges:
         return left.casefold() == right.casefold() if self.fold_case else left == right
 
     def _matched(self, privilege: str, database: str, kind: _Grantee) -> bool:
-        """Whether the grants on databases give it, as the server finds them: the best match only.
+        """Whether the grants on databases give it, as the server finds them: one fitting name counts only.
 
-        The server sorts by the place of the first wildcard and takes the first that fits. Where its choice
-        is not certain, all that it may take must give the privilege.
+        A name without wildcards is preferred. Which of several with wildcards is taken differs between
+        MySQL, MySQL with roles, and MariaDB; so all of them must give the privilege.
         """
         fitting: dict[str, list[Grant]] = {}
         for grant in self.grants:
@@ -165,14 +169,17 @@ class Privileges:
                 continue
             if self._fits(grant.database, database):
                 fitting.setdefault(grant.database, []).append(grant)
-        if self.merged_roles and database in fitting:
-            fitting = {database: fitting[database]}
-        elif not self.merged_roles:
-            best = max(map(_sharpness, fitting), default=0)
-            fitting = {name: grants for name, grants in fitting.items() if _sharpness(name) == best}
+        exact = [name for name in fitting if self._is_exact(name, database)]
+        if exact:
+            fitting = {name: fitting[name] for name in exact}
         return bool(fitting) and all(
             any(grant.gives(privilege) for grant in grants) for grants in fitting.values()
         )
+
+    def _is_exact(self, pattern: str, database: str) -> bool:
+        if self.merged_roles:
+            return self._same(pattern, database)
+        return not self.patterns or _WILDCARD.match(pattern) is None
 
     def _fits(self, pattern: str, database: str) -> bool:
         if not self.patterns:
@@ -191,9 +198,3 @@ def _as_regex(pattern: str) -> str:
         else:
             parts.append(re.escape(part[-1]))
     return "".join(parts)
-
-
-def _sharpness(pattern: str) -> int:
-    r"""Rank a granted name as the servers do (get_sort in sql_acl.cc): by the place of its first wildcard."""
-    wildcard = re.match(r"(?:\\.|[^%_\\]|\\$)*[%_]", pattern, re.DOTALL)
-    return 128 if wildcard is None else min(len(wildcard.group().encode()), 127)

@@ -62,7 +62,9 @@ _Pair = tuple[Statement, Meaning]
 def _statement(section: Section, part: Part) -> _Pair | None:
     unit, meaning = part.unit, part.meaning
     if unit.kind is Kind.UNFINISHED:
-        meaning = replace(meaning, action=Action.REFUSE, reason=f"it has no end: the script ends inside {unit.inside}")
+        meaning = replace(
+            meaning, action=Action.REFUSE, reason=f"it has no end: the script ends inside {unit.inside}"
+        )
     elif unit.text_start == unit.text_end or (unit.kind is Kind.DELIMITER and meaning.action is Action.SKIP):
         return None
     text = section.body[unit.text_start : unit.text_end]

@@ -60,7 +60,9 @@ def begins(data: Buffer, pos: int) -> Match | None:
 
 def insert(data: Buffer, head: Match, end: int, modes: Modes) -> Insert | None:
     """Give the INSERT that ends at the delimiter at `end`, or None if that takes the lexer."""
-    rows = counted(bytes(data[head.end() : end]), backslashes=not modes.no_backslash_escapes)
+    with memoryview(data) as view:
+        values = bytes(view[head.end() : end])
+    rows = counted(values, backslashes=not modes.no_backslash_escapes)
     if rows is None:
         return None
     while data[end - 1] in b" \t\r\n\f\v\x00":
@@ -70,10 +72,11 @@ def insert(data: Buffer, head: Match, end: int, modes: Modes) -> Insert | None:
 
 def counted(values: bytes, *, backslashes: bool = True) -> int | None:
     """Count the rows of a list of values as the tools write it; None where it is not for certain."""
-    if backslashes and b"\\" in values and b"\\'" in values:
-        if b"\\\\'" in values:
-            values = values.replace(b"\\\\", b"")
-        values = values.replace(b"\\'", b"")
+    if backslashes and b"\\" in values:
+        pieces = values.split(b"\\'")
+        if any(piece.endswith(b"\\") for piece in pieces):
+            pieces = values.replace(b"\\\\", b"").split(b"\\'")
+        values = b"".join(pieces)
     dashes = b"--" in values
     left = values.translate(None, _DROPPED_BUT_DASHES if dashes else _DROPPED).replace(b"''", b"")
     if b"'" in left:

@@ -132,7 +132,9 @@ class MySQLScriptReader:
         last = -1
         for i, piece in enumerate(self._pending):
             meaning = piece.part.meaning
-            if meaning.place is Place.DROP and (meaning.definition is None or meaning.definition.name != view):
+            if meaning.place is Place.DROP and (
+                meaning.definition is None or meaning.definition.name != view
+            ):
                 last = i
         if last >= 0:
             rest = self._pending[last + 1 :]

@@ -189,9 +189,7 @@ class Session:
                 self._values[assignment.name] = value
         self.modes = modes_of(self._values, self._began)
         self.values = {
-            name: value
-            for name, value in self._values.items()
-            if value is not None and name not in HARMLESS
+            name: value for name, value in self._values.items() if value is not None and name not in HARMLESS
         }
 
     def _evaluate(self, assignment: Assignment) -> str | None:

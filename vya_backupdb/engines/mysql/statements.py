@@ -166,7 +166,9 @@ def _set(text: bytes, modes: Modes) -> Meaning:
         return _set_global(names)
     place, saves, restores = _set_place(made)
     if "sql_log_bin" in names:
-        said = None if restores or place is Place.FOOTER else "the restore is written to the binary log as usual"
+        said = (
+            None if restores or place is Place.FOOTER else "the restore is written to the binary log as usual"
+        )
         return Meaning(place, Action.SKIP, said and f"SQL_LOG_BIN: {said}", assignments=made)
     action = Action.SKIP if names == {"autocommit"} else Action.EXECUTE
     return Meaning(place, action, assignments=made, saves=saves, restores=restores)
@@ -198,7 +200,9 @@ def _lasts(user_variable: str) -> bool:
     The exceptions: MariaDB's @OLD_AUTOCOMMIT and @old_system_versioning_insert_history are for one table.
     """
     name = user_variable
-    return (name.startswith(("OLD_", "PREVIOUS_")) and name != "OLD_AUTOCOMMIT") or name == "MYSQLDUMP_TEMP_LOG_BIN"
+    return (
+        name.startswith(("OLD_", "PREVIOUS_")) and name != "OLD_AUTOCOMMIT"
+    ) or name == "MYSQLDUMP_TEMP_LOG_BIN"
 
 
 # ---------------------------------------------------------------------------- CREATE, DROP, ALTER
@@ -234,7 +238,19 @@ def _definition(head: _Head) -> Definition | None:
 
 
 _MODIFIERS: Final = frozenset(
-    {"OR", "REPLACE", "AGGREGATE", "UNIQUE", "FULLTEXT", "SPATIAL", "ONLINE", "IGNORE", "JSON", "RELATIONAL", "DUALITY"}
+    {
+        "OR",
+        "REPLACE",
+        "AGGREGATE",
+        "UNIQUE",
+        "FULLTEXT",
+        "SPATIAL",
+        "ONLINE",
+        "IGNORE",
+        "JSON",
+        "RELATIONAL",
+        "DUALITY",
+    }
 )
 
 
@@ -284,7 +300,8 @@ def _is_placeholder(head: _Head) -> bool:
         return False
     rest = range(index + 2, len(head.pieces) - 2, 4)
     return head.word(index + 2) in ("1", "NULL") and all(
-        head.word(i) in ("1", "NULL") and head.word(i + 1) == "AS" and head.raw(i + 3) in (b",", b"") for i in rest
+        head.word(i) in ("1", "NULL") and head.word(i + 1) == "AS" and head.raw(i + 3) in (b",", b"")
+        for i in rest
     )
 
 

@@ -82,7 +82,9 @@ def _missing_privileges(privileges: Privileges, database: str, needs: Needs) -> 
             Severity.PRIVILEGE,
             f"the account lacks {', '.join(missing)} on {database}",
             object=database,
-            cure=privileges.mend([name for name in needed if not privileges.everywhere(name)], database),
+            cure=privileges.mend(
+                [name for name in needed if not privileges.everywhere_but_revoked(name, database)], database
+            ),
         )
 
 

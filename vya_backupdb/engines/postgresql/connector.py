@@ -140,8 +140,12 @@ class PostgreSQLConnector:
         definition: DatabaseDefinition | None,
         facts: ServerFacts | None,
         script: Iterator[Section],
+        largest_statement: int = 0,
     ) -> Sequence[Finding]:
-        """Give everything that would go wrong on this server, all at once."""
+        """Give everything that would go wrong on this server, all at once.
+
+        `largest_statement` has no bearing here: rows go through COPY, which has no packet limit to set.
+        """
         wanted = _as_ours(definition)
         needed = needs(script)
         is_empty = self.exists(database) and not self.contents(database)

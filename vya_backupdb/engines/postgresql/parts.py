@@ -37,6 +37,8 @@ class Part(Enum):
     """lo_create, owner, comment, label: before the data up to 16, among it from 17."""
     TRIGGERS = "triggers"
     """`ALTER TABLE t {DISABLE | ENABLE} TRIGGER ALL` (--data-only --disable-triggers)."""
+    DROP = "drop"
+    """What --clean writes at the head of the schema to drop what may be there."""
     POST = "post"
     """What pg_dump writes only after the data."""
     OTHER = "other"
@@ -183,6 +185,8 @@ def part_of(text: bytes) -> Part:
             return Part.POST
         case b"CREATE":
             return _part_of_create(cursor)
+        case b"DROP":
+            return Part.DROP
         case _:
             return Part.OTHER
 
@@ -193,7 +197,7 @@ _FUNCTIONS: Final = {
     b"LOWRITE": Part.LARGE_OBJECT,
     b"LO_CLOSE": Part.LARGE_OBJECT,
     b"LO_CREATE": Part.LARGE_OBJECT_DEFINITION,
-    b"LO_UNLINK": Part.LARGE_OBJECT_DEFINITION,
+    b"LO_UNLINK": Part.DROP,
 }
 
 
@@ -213,11 +217,19 @@ def _part_of_alter(cursor: Cursor) -> Part:
     if cursor.take(b"DEFAULT", b"PRIVILEGES"):
         return Part.POST
     cursor.take_any(b"FOREIGN")
-    if not cursor.take(b"TABLE"):
-        return Part.OTHER
+    kind = cursor.take_any(b"TABLE", b"DOMAIN", b"PUBLICATION")
     cursor.take(b"IF", b"EXISTS")
     cursor.take(b"ONLY")
     cursor.name()
+    if kind and cursor.peek() == b"DROP":
+        return Part.DROP
+    if kind != b"TABLE":
+        return Part.OTHER
+    if cursor.take(b"DETACH", b"PARTITION"):
+        return Part.DROP
+    if cursor.take(b"ALTER", b"COLUMN"):
+        cursor.name()
+        return Part.DROP if cursor.peek() == b"DROP" else Part.OTHER
     if cursor.take(b"ENABLE", b"ROW", b"LEVEL", b"SECURITY"):
         return Part.POST
     if cursor.take_any(b"DISABLE", b"ENABLE"):
@@ -234,6 +246,7 @@ _POST: Final = frozenset(
 
 
 def _part_of_create(cursor: Cursor) -> Part:
-    cursor.take(b"OR", b"REPLACE")
+    if cursor.take(b"OR", b"REPLACE") and cursor.peek() == b"VIEW" and cursor.seek(b"AS", b"SELECT", b"NULL"):
+        return Part.DROP  # a view that other things to be dropped need is emptied first
     cursor.take_any(b"UNIQUE", b"CONSTRAINT", b"EVENT")
     return Part.POST if cursor.peek() in _POST else Part.OTHER

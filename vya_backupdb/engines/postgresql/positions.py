@@ -7,9 +7,10 @@ from typing import Final
 from vya_backupdb.engines.postgresql.connection import Connection
 
 _PRIMARY: Final = b"""
-    SELECT 'wal_lsn', pg_catalog.pg_current_wal_lsn()::text
-    UNION ALL SELECT 'wal_file', pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn())
+    SELECT 'wal_lsn', pg_catalog.pg_current_wal_insert_lsn()::text
+    UNION ALL SELECT 'wal_file', pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_insert_lsn())
 """
+"""The insert position: with synchronous_commit off, what is committed may not be written yet."""
 
 _STANDBY: Final = b"""
     SELECT 'wal_lsn', pg_catalog.pg_last_wal_replay_lsn()::text

@@ -20,6 +20,7 @@ Such a statement is marked only where the script has no other object setting in 
 give its sessions another default (ALTER ROLE or DATABASE ... SET default_tablespace).
 """
 
+_DROPS_PUBLIC: Final = re.compile(rb"DROP SCHEMA (?:IF EXISTS )?public\s*;")
 CLASSIFIED: Final = 1 << 20
 """Bytes of a statement that are read to tell what it is: more than a COPY of 1600 columns has."""
 
@@ -33,12 +34,17 @@ def parameter_of(statement: Statement) -> str | None:
 def statements(section: Section) -> Iterator[Statement]:
     """Every statement of a section in order.
 
+    What --clean writes at the head of the schema to drop what may be there is skipped: a restore goes into
+    an empty database, where most of it would fail (also with --if-exists). `DROP SCHEMA public` is not: where
+    it stands (up to 14), `CREATE SCHEMA public` follows.
+
     A statement of the rows may be `SELECT pg_catalog.setval(...)` or a large object's: the rows a server
     reports for it are not a table's. Raises DumpFailed where the section does not hold whole statements.
     """
     body = section.body
     lexer = StatementLexer()
     altered: set[str] = set()
+    may_drop = section.kind is SectionKind.SCHEMA
     while (end := lexer.scan(body, final=True)) is not None:
         start = lexer.start if lexer.start is not None else lexer.position
         text = body[start : lexer.position]
@@ -59,7 +65,12 @@ def statements(section: Section) -> Iterator[Statement]:
         elif part is not Part.EMPTY:
             if part is Part.SETTING:
                 _follow(altered, text)
-            yield _statement(section, part, text[:-1].rstrip(), start, bool(altered))
+            may_drop = may_drop and part in (Part.DROP, Part.SETTING)
+            statement = _statement(section, part, text[:-1].rstrip(), start, bool(altered))
+            is_idle = may_drop and part is Part.DROP and not _DROPS_PUBLIC.match(text)
+            if is_idle and statement.action is Action.EXECUTE:
+                statement = Statement(statement.text, start, Action.SKIP)
+            yield statement
         lexer.begin(position)
     if lexer.start is not None or lexer.inside is not Inside.STATEMENT:
         raise DumpFailed(f"a section of the script ends inside {lexer.inside}")
