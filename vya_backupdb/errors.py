@@ -6,6 +6,7 @@ holds a secret. `cli` is the only place that turns an error into output and an e
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import ClassVar
 
 
@@ -21,6 +22,16 @@ class VyaBackupDBError(Exception):
 
     def __str__(self) -> str:
         return f"{self.what}\n{self.cure}" if self.cure else self.what
+
+
+def few(texts: Iterable[str], separator: str = "; ") -> str:
+    """Join the first five texts, each once, and say how many more there are: an error stays readable."""
+    named = list(dict.fromkeys(texts))
+    more = f"{separator}and {len(named) - _MOST_NAMED:,} more" if len(named) > _MOST_NAMED else ""
+    return separator.join(named[:_MOST_NAMED]) + more
+
+
+_MOST_NAMED = 5
 
 
 class ConfigurationError(VyaBackupDBError):

@@ -35,7 +35,8 @@ CATALOGS = {
         "objects": "select table_type, count(*) from information_schema.tables "
         "where table_schema = database() group by 1 order by 1",
         "events": "select event_name, status, interval_value, interval_field, on_completion, definer, "
-        "sql_mode, time_zone, execute_at from information_schema.events where event_schema = database() order by 1",
+        "sql_mode, time_zone, execute_at from information_schema.events "
+        "where event_schema = database() order by 1",
         "triggers": "select trigger_name, event_object_table, action_order, sql_mode, definer, "
         "action_statement from information_schema.triggers where trigger_schema = database() order by 1",
         "routines": "select routine_type, routine_name, sql_mode, definer, security_type, "

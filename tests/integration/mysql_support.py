@@ -17,7 +17,7 @@ from vya_backupdb.config.models import Dump, Instance
 from vya_backupdb.credentials.vault import Credential
 from vya_backupdb.engines.mysql.connector import MySQLConnector
 from vya_backupdb.engines.mysql.engine import ENGINE
-from vya_backupdb.model import DumpPlan, Finding, Severity
+from vya_backupdb.model import Action, DumpPlan, Finding, Section, SectionKind, Severity, Statement
 from vya_backupdb.scratch import ScratchServer
 from vya_backupdb.streams.process import Command
 
@@ -102,3 +102,58 @@ def only_on(server: ScratchServer, flavour: str) -> None:
 def write(path: Path, content: bytes) -> Path:
     path.write_bytes(content)
     return path
+
+
+def sections_of(script: bytes) -> list[Section]:
+    reader = ENGINE.reader()
+    return [*reader.feed(script), *reader.finish()]
+
+
+def examined(
+    server: ScratchServer, database: str, script: bytes, credential: Credential | None = None, **facts: Any
+) -> list[Finding]:
+    """What the preflight of a restore finds on a server."""
+    wanted = [section for section in sections_of(script) if section.kind is not SectionKind.ROWS]
+    with connected(server, credential) as connector:
+        return list(
+            connector.examine_target(
+                database, facts.pop("definition", None), facts.pop("facts", None), iter(wanted), **facts
+            )
+        )
+
+
+def restored(
+    server: ScratchServer, database: str, script: bytes, credential: Credential | None = None
+) -> None:
+    """Execute a script in one session, in its order, events last."""
+    with connected(server, credential) as connector:
+        if not connector.exists(database):
+            connector.create(database, None)
+        session = connector.session(database)
+    later: list[bytes] = []
+    try:
+        for section in sections_of(script):
+            for statement in ENGINE.statements(section):
+                assert statement.action is not Action.REFUSE, statement.reason
+                if statement.action is Action.EXECUTE:
+                    session.execute(statement)
+                if statement.later is not None:
+                    later.append(statement.later)
+            session.commit()
+        for text in later:
+            session.execute(Statement(text, 0))
+    finally:
+        session.close()
+
+
+@contextmanager
+def account_while_writable(server: ScratchServer) -> Iterator[Credential]:
+    """An account with all privileges on the database `r`, on a server that is read-only otherwise."""
+    run_sql(server, "SET GLOBAL read_only = OFF")
+    with account(server, "ALL ON r.*") as credential:
+        run_sql(server, "SET GLOBAL read_only = ON")
+        try:
+            yield credential
+        finally:
+            run_sql(server, "SET GLOBAL read_only = OFF")
+    run_sql(server, "SET GLOBAL read_only = ON")

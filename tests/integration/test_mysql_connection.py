@@ -40,6 +40,7 @@ PASSWORDS = {
     "non-ASCII": "пароль пасс 密码 é",
     "emoji": "🔑 key",
     "equals and brackets": "=a;[client]{b}$c!d&",
+    "quote and hash": 'a"b#c',
     "a single quote": "'",
     "a single double quote": '"',
     "quoted whole": '"quoted"',

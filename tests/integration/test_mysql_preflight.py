@@ -22,8 +22,9 @@ from tests.integration.mysql_support import (
     superuser,
 )
 from vya_backupdb.engines.mysql.engine import ENGINE
+from vya_backupdb.engines.mysql.stderr import judge_for
 from vya_backupdb.errors import BackupError
-from vya_backupdb.model import Severity
+from vya_backupdb.model import Severity, Verdict
 from vya_backupdb.scratch import ScratchServer
 
 OBJECTS = """
@@ -93,35 +94,39 @@ def test_the_least_grants_pass_and_give_a_whole_dump(mysql_server: ScratchServer
     assert is_whole(done.stdout, mysql_server.flavour)
 
 
-SOME = [
-    "",
-    "SELECT ON `{}`.*",
-    "SELECT, SHOW VIEW, TRIGGER ON `{}`.*",
-    "SELECT, SHOW VIEW, EVENT ON `{}`.*",
-    "SELECT, TRIGGER, EVENT ON `{}`.*",
-    "SHOW VIEW, TRIGGER, EVENT ON `{}`.*",
+WITHOUT_SIGHT_OF_ROUTINES = [
     "SELECT, SHOW VIEW, TRIGGER, EVENT ON `{}`.*",
     "SELECT, SHOW VIEW, TRIGGER, EVENT ON *.*",
     "ALL ON `{}`.*",
-    "ALL ON `t\\_%`.*",
     "ALL ON *.*",
-    "SELECT, SHOW VIEW, TRIGGER ON `{}`.t",
-    "SELECT (id) ON `{}`.t",
-    "SELECT, SHOW VIEW, TRIGGER, EVENT ON `t\\_%`.*;TRIGGER ON `{}`.*",
-    "SELECT, SHOW VIEW, TRIGGER, EVENT ON `t\\_%`.*;SELECT ON `t%`.*",
-    "SELECT, SHOW VIEW, TRIGGER, EVENT ON `t%`.*;SELECT ON `t\\_%`.*",
     "SELECT, SHOW VIEW, TRIGGER, EVENT ON *.*;SELECT ON `{}`.*",
+]
+SOME = [
+    "",
+    *WITHOUT_SIGHT_OF_ROUTINES,
+    "ROUTINES;SELECT ON `{}`.*",
+    "ROUTINES;SELECT, SHOW VIEW, TRIGGER ON `{}`.*",
+    "ROUTINES;SELECT, SHOW VIEW, EVENT ON `{}`.*",
+    "ROUTINES;SELECT, TRIGGER, EVENT ON `{}`.*",
+    "ROUTINES;SHOW VIEW, TRIGGER, EVENT ON `{}`.*",
+    "ROUTINES;SELECT, SHOW VIEW, TRIGGER, EVENT ON `{}`.*",
+    "ROUTINES;ALL ON `t\\_%`.*",
+    "ROUTINES;SELECT, SHOW VIEW, TRIGGER ON `{}`.t",
+    "ROUTINES;SELECT (id) ON `{}`.t",
+    "ROUTINES;SELECT, SHOW VIEW, TRIGGER, EVENT ON `t\\_%`.*;TRIGGER ON `{}`.*",
+    "ROUTINES;SELECT, SHOW VIEW, TRIGGER, EVENT ON `t\\_%`.*;SELECT ON `t%`.*",
+    "ROUTINES;SELECT, SHOW VIEW, TRIGGER, EVENT ON `t%`.*;SELECT ON `t\\_%`.*",
 ]
 
 
-@pytest.mark.parametrize("routines", [False, True], ids=["", "routines"])
 @pytest.mark.parametrize("grants", SOME, ids=lambda grants: grants.replace(" ", "_") or "nothing")
 def test_an_account_passes_only_if_its_dump_is_whole(
-    mysql_server: ScratchServer, database: str, grants: str, *, routines: bool
+    mysql_server: ScratchServer, database: str, grants: str
 ) -> None:
-    given = [grant.format(database) for grant in grants.split(";") if grant]
-    if routines:
-        given.append("SHOW_ROUTINE ON *.*" if mysql_server.flavour == "mysql" else "SELECT ON mysql.proc")
+    routines = "SHOW_ROUTINE ON *.*" if mysql_server.flavour == "mysql" else "SELECT ON mysql.proc"
+    given = [
+        routines if grant == "ROUTINES" else grant.format(database) for grant in grants.split(";") if grant
+    ]
     with account(mysql_server, *given) as credential:
         if not grants:
             # Without any privilege on it, MySQL and MariaDB do not even say that the database is there.
@@ -131,7 +136,7 @@ def test_an_account_passes_only_if_its_dump_is_whole(
         missing = privilege_findings(plan_of(mysql_server, database, credential).findings)
         done = dumped(mysql_server, database, credential)
     whole = done.returncode == 0 and is_whole(done.stdout, mysql_server.flavour)
-    if ";" in grants and "%" in grants:
+    if grants.count(";") > 1:
         # Which of several wildcards counts is not foreseen: then more may be asked for than is needed.
         assert whole or missing, done.stderr
     else:
@@ -286,6 +291,48 @@ def test_a_table_whose_rows_are_elsewhere_is_named(
     assert re.search(r"rows are kept elsewhere: m \(MRG_MyISAM\)", said, re.IGNORECASE)
 
 
+def test_history_by_time_is_dumped_and_history_by_transaction_is_a_fault(
+    mysql_server: ScratchServer, new_database: NewDatabase
+) -> None:
+    only_on(mysql_server, "mariadb")
+    database = new_database(mysql_server)
+    run_sql(
+        mysql_server,
+        "CREATE TABLE h (x int) WITH SYSTEM VERSIONING; INSERT INTO h VALUES (4716); UPDATE h SET x = 1",
+        database,
+    )
+    assert plan_of(mysql_server, database).findings == ()
+    done = dumped(mysql_server, database)
+    assert b"4716" in done.stdout, done.stderr
+    run_sql(
+        mysql_server,
+        "CREATE TABLE trx (x int, a bigint unsigned GENERATED ALWAYS AS ROW START, b bigint unsigned "
+        "GENERATED ALWAYS AS ROW END, PERIOD FOR SYSTEM_TIME(a, b)) ENGINE=InnoDB WITH SYSTEM VERSIONING",
+        database,
+    )
+    (fault,) = plan_of(mysql_server, database).findings
+    assert fault.severity is Severity.FAULT
+    assert "by transaction: trx" in fault.what
+    assert dumped(mysql_server, database).returncode != 0
+
+
+def test_the_servers_limit_for_queries_does_not_end_a_dump(
+    mysql_server: ScratchServer, new_database: NewDatabase
+) -> None:
+    database = new_database(mysql_server)
+    double = "INSERT INTO t SELECT * FROM t;" * 13
+    run_sql(
+        mysql_server, f"CREATE TABLE t (y text); INSERT INTO t VALUES (REPEAT('x', 1000)); {double}", database
+    )
+    limit = "max_execution_time" if mysql_server.flavour == "mysql" else "max_statement_time"
+    run_sql(mysql_server, f"SET GLOBAL {limit} = {1 if mysql_server.flavour == 'mysql' else 0.001}")
+    try:
+        done = dumped(mysql_server, database)
+    finally:
+        run_sql(mysql_server, f"SET GLOBAL {limit} = 0")
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_read_only_database_is_told(mysql_server: ScratchServer, new_database: NewDatabase) -> None:
     only_on(mysql_server, "mysql")
     database = new_database(mysql_server)
@@ -335,6 +382,17 @@ def test_no_secret_is_in_argv_or_environment(mysql_server: ScratchServer, databa
             assert command.argv[1].startswith("--defaults-file=/dev/fd/")
             assert command.argv[-2:] == ("--", database)
             assert run_command(command).returncode == 0
+
+
+def test_what_the_tool_says_of_a_broken_view_is_fatal(
+    mysql_server: ScratchServer, new_database: NewDatabase
+) -> None:
+    database = new_database(mysql_server)
+    run_sql(mysql_server, "CREATE TABLE t (a int); CREATE VIEW v AS SELECT * FROM t; DROP TABLE t", database)
+    done = dumped(mysql_server, database)
+    assert done.returncode != 0
+    judge = judge_for(str(mysql_server.binaries.dump))
+    assert Verdict.FATAL in [judge(line) for line in done.stderr.decode().splitlines()]
 
 
 def test_the_servers_own_tool_is_found_by_itself(mariadb: ScratchServer) -> None:

@@ -123,7 +123,7 @@ def test_two_statements_at_once_are_refused(mysql_server: ScratchServer, databas
 
 def test_no_local_file_is_ever_sent(opened: Open) -> None:
     session = opened()
-    with pytest.raises(StatementFailed, match="LOCAL|local|not allowed|disabled"):
+    with pytest.raises(StatementFailed, match=r"LOCAL|local|not allowed|disabled"):
         do(session, "LOAD DATA LOCAL INFILE '/etc/passwd' INTO TABLE t (v)")
 
 
@@ -139,7 +139,8 @@ def test_definitions_and_settings_of_a_header_work(
         "/*!40103 SET TIME_ZONE='+00:00' */",
         "/*!40014 SET @OLD_FOREIGN_KEY_CHECKS=@@FOREIGN_KEY_CHECKS, FOREIGN_KEY_CHECKS=0 */",
         "/*!40101 SET @OLD_SQL_MODE=@@SQL_MODE, SQL_MODE='NO_AUTO_VALUE_ON_ZERO' */",
-        "CREATE TABLE child (id int PRIMARY KEY AUTO_INCREMENT, t int, FOREIGN KEY (t) REFERENCES later (id))",
+        "CREATE TABLE child (id int PRIMARY KEY AUTO_INCREMENT, t int,"
+        " FOREIGN KEY (t) REFERENCES later (id))",
         "CREATE TABLE later (id int PRIMARY KEY)",
         "INSERT INTO child VALUES (0, 99)",
     )
@@ -181,6 +182,18 @@ def test_rows_that_the_server_changes_to_make_them_fit_are_logged(
     do(session, "CREATE TABLE small (a varchar(2))", "SET sql_mode = ''")
     do(session, "INSERT INTO small VALUES ('abc')", "INSERT INTO small VALUES ('abc')")
     assert capsys.readouterr().err.count("rows changed by the server") == 1
+
+
+def test_the_servers_limit_for_queries_does_not_end_a_statement(
+    mysql_server: ScratchServer, opened: Open
+) -> None:
+    only_on(mysql_server, "mariadb")  # MySQL's concerns SELECT only
+    run_sql(mysql_server, "SET GLOBAL max_statement_time = 0.2")
+    try:
+        session = opened()
+        do(session, "INSERT INTO t VALUES (1,'')", "UPDATE t SET v = SLEEP(0.6)")
+    finally:
+        run_sql(mysql_server, "SET GLOBAL max_statement_time = 0")
 
 
 # ---------------------------------------------------------------------------- locks

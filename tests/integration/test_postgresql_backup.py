@@ -113,7 +113,8 @@ def test_the_definition_holds_all_that_create_would_restore(
         try:
             run_sql(
                 postgresql,
-                f"COMMENT ON DATABASE {name} IS 'it''s'; ALTER DATABASE {name} SET search_path = 'a b', public;"
+                f"COMMENT ON DATABASE {name} IS 'it''s';"
+                f"ALTER DATABASE {name} SET search_path = 'a b', public;"
                 f"ALTER DATABASE {name} SET work_mem = '7MB';"
                 f"ALTER ROLE {odd} IN DATABASE {name} SET app.x = 'a=b';"
                 f"GRANT CONNECT ON DATABASE {name} TO {odd}",
@@ -140,6 +141,27 @@ def test_the_definition_holds_all_that_create_would_restore(
         comment="it's",
         lacks=("schema public", "extension plpgsql"),
     )
+
+
+def test_a_comment_that_is_not_utf8_is_a_fault_because_no_metadata_can_hold_it(
+    postgresql: ScratchServer, database: str
+) -> None:
+    name = f"{database}_a"
+    run_sql(postgresql, f"CREATE DATABASE {name} TEMPLATE template0 ENCODING SQL_ASCII LOCALE 'C'")
+    try:
+        run_sql(postgresql, b"COMMENT ON DATABASE " + name.encode() + b" IS '\xe9'", name)
+        (found,) = findings(postgresql, name)
+    finally:
+        run_sql(postgresql, f"DROP DATABASE {name} WITH (FORCE)")
+    assert found.severity is Severity.FAULT
+    assert "is not UTF-8" in found.what
+
+
+def test_findings_can_be_written_anywhere(postgresql: ScratchServer, database: str) -> None:
+    run_sql(postgresql, 'CREATE SCHEMA "\x1b[31m"; CREATE TABLE "\x1b[31m"."a\nb" (n int)', database)
+    with role(postgresql) as account:
+        (found,) = findings(postgresql, database, account)
+    assert f"{found.what}{found.object}{found.cure}".isprintable()
 
 
 def test_a_plan_for_a_database_that_is_not_there_is_refused(postgresql: ScratchServer) -> None:
@@ -264,7 +286,7 @@ def test_membership_in_a_role_that_may_read_counts(postgresql: ScratchServer, da
 def test_members_of_an_extension_need_no_privilege(postgresql: ScratchServer, database: str) -> None:
     run_sql(
         postgresql,
-        "CREATE EXTENSION pg_trgm; CREATE TABLE inner_part (a int); ALTER EXTENSION pg_trgm ADD TABLE inner_part",
+        "CREATE EXTENSION pg_trgm; CREATE TABLE own (a int); ALTER EXTENSION pg_trgm ADD TABLE own",
         database,
     )
     with role(postgresql) as account:
@@ -426,6 +448,9 @@ def test_a_partial_dump_leaves_out_what_cannot_be_read_and_restores(
         with connected(postgresql, account, allow_partial=True) as connector:
             plan = connector.plan(source)
         done = dump(postgresql, source, account, allow_partial=True)
+        with connected(postgresql) as connector:  # as long as the role of its GRANTs is there
+            assert load(connector, target, done.script) == {"public.open": 1}
+            assert connector.object_counts(target) == plan.object_counts
     assert {finding.object for finding in plan.findings if finding.severity is Severity.PRIVILEGE} == {
         "public.closed",
         "public.hidden",

@@ -4,6 +4,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -273,10 +274,11 @@ def test_something_else_that_listens_is_named(postgresql: ScratchServer) -> None
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def answer() -> None:
-            for _ in range(2):  # libpq tries with TLS, then without
-                connection, _address = listener.accept()
-                connection.recv(100)
-                connection.close()
+            with suppress(OSError):  # the listener is closed in the end
+                while True:
+                    connection, _ = listener.accept()
+                    connection.recv(100)
+                    connection.close()
 
         thread = threading.Thread(target=answer, daemon=True)
         thread.start()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -117,6 +118,36 @@ def test_a_database_comes_back_as_pg_dump_create_would_write_it(
         connector.drop(name)  # a template, too
 
 
+@pytest.mark.parametrize("encoding", ["UTF8", "LATIN1"])
+def test_a_comment_that_is_not_ascii_comes_back_in_the_databases_encoding(
+    postgresql: ScratchServer, connector: PostgreSQLConnector, absent: str, encoding: str
+) -> None:
+    definition = replace(PLAIN, encoding=encoding, collate="C", ctype="C", comment="åäö")
+    connector.create(absent, definition)
+    connector.complete(absent, definition)
+    assert definition_of(connector, absent) == definition
+    assert (
+        run_sql(
+            postgresql,
+            "SELECT length(shobj_description(oid, 'pg_database')) FROM pg_database"
+            " WHERE datname = current_database()",
+            absent,
+        )
+        == "3\n"
+    )
+
+
+def test_a_database_whose_name_is_not_ascii_is_completed_in_any_encoding(
+    postgresql: ScratchServer, connector: PostgreSQLConnector, new_database: Callable[..., str]
+) -> None:
+    name = new_database(postgresql, f"tå_{os.getpid()}")
+    run_sql(postgresql, f'DROP DATABASE "{name}"')
+    definition = replace(PLAIN, encoding="LATIN1", collate="C", ctype="C", connection_limit=5)
+    connector.create(name, definition)
+    connector.complete(name, definition)
+    assert definition_of(connector, name) == definition
+
+
 def test_privileges_that_were_all_revoked_stay_revoked(
     postgresql: ScratchServer, connector: PostgreSQLConnector, absent: str
 ) -> None:
@@ -185,7 +216,10 @@ def test_a_public_schema_of_another_owner_and_acl_comes_back(
             source,
         )
         load(connector, target, dump(postgresql, source).script)
-        query = "SELECT nspowner::regrole, nspacl, obj_description(oid) FROM pg_namespace WHERE nspname = 'public'"
+        query = (
+            "SELECT nspowner::regrole, nspacl, obj_description(oid) FROM pg_namespace"
+            " WHERE nspname = 'public'"
+        )
         assert run_sql(postgresql, query, target) == run_sql(postgresql, query, source)
 
 
@@ -603,21 +637,20 @@ def test_what_a_restoring_account_lacks_is_all_named(
 
 
 def test_an_ordinary_account_restores_what_is_its_own(postgresql: ScratchServer, absent: str) -> None:
-    with role(postgresql, "CREATEDB") as account:
-        with connected(postgresql, account) as connector:
-            definition = replace(
-                PLAIN, owner=account.username, acl=(f"{account.username}=CTc/{account.username}",)
-            )
-            connector.create(absent, definition)
-            session = connector.session(absent)
-            session.execute(Statement(b"CREATE TABLE public.t AS SELECT 1 AS a", 0))
-            session.close()
-            connector.complete(absent, replace(definition, connection_limit=3, comment="x"))
-            assert connector.object_counts(absent)["table"] == 1
-            assert definition_of(connector, absent).acl == definition.acl
-            with pytest.raises(Refused, match="cannot be created"):
-                connector.create("another", replace(PLAIN, owner="postgres"))
-            connector.drop(absent)
+    with role(postgresql, "CREATEDB") as account, connected(postgresql, account) as connector:
+        definition = replace(
+            PLAIN, owner=account.username, acl=(f"{account.username}=CTc/{account.username}",)
+        )
+        connector.create(absent, definition)
+        session = connector.session(absent)
+        session.execute(Statement(b"CREATE TABLE public.t AS SELECT 1 AS a", 0))
+        session.close()
+        connector.complete(absent, replace(definition, connection_limit=3, comment="x"))
+        assert connector.object_counts(absent)["table"] == 1
+        assert definition_of(connector, absent).acl == definition.acl
+        with pytest.raises(Refused, match="cannot be created"):
+            connector.create("another", replace(PLAIN, owner="postgres"))
+        connector.drop(absent)
 
 
 def test_an_empty_database_of_somebody_else_is_named(postgresql: ScratchServer, database: str) -> None:

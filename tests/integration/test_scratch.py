@@ -182,6 +182,24 @@ def test_nothing_is_left_after_this_process_was_killed(binaries: Binaries) -> No
         assert wait_until(lambda: not path.exists())
 
 
+def test_nothing_is_left_when_this_process_is_killed_while_it_prepares_a_server(quick: Binaries) -> None:
+    script = """
+import os, signal, sys
+from pathlib import Path
+from vya_backupdb.scratch import Binaries, server, start
+server._launch = lambda kind, site, *_: (print(site.folder, flush=True), os.kill(os.getpid(), signal.SIGKILL))
+flavour, version, program, clients = sys.argv[1:]
+with start(Binaries(flavour, version, Path(program), Path(clients))): pass
+"""
+    process = subprocess.run(
+        [sys.executable, "-c", script, quick.flavour, quick.version, quick.server, quick.client_folder],
+        stdout=subprocess.PIPE,
+        cwd=Path(__file__).parents[2],
+    )
+    assert process.returncode == -signal.SIGKILL
+    assert wait_until(lambda: not Path(process.stdout.decode().strip()).exists())
+
+
 def test_the_server_ends_when_its_supervisor_is_killed_and_the_next_start_cleans_up(
     binaries: Binaries, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -291,3 +291,16 @@ def test_rekey_with_a_wrong_key_changes_nothing(run: Run, folder: Path) -> None:
         assert err.startswith("vya-backupdb: ")
     assert (folder / "c.json").read_bytes() == before
     assert sorted(os.listdir(folder)) == ["c.json", "c.yaml", "key", "other", "plain"]
+
+
+def test_rekey_loses_no_damaged_entry_in_silence(run: Run, folder: Path) -> None:
+    run("encrypt", "--input", "plain")
+    document = json.loads((folder / "c.json").read_bytes())
+    document["credentials"]["prod-b"] = "x"
+    (folder / "c.json").write_text(json.dumps(document))
+    before = (folder / "c.json").read_bytes()
+    write_key(folder / "other")
+    status, _, err = run("rekey", "--key", "file:other")
+    assert status == 13
+    assert "prod-b: the token is damaged" in err
+    assert (folder / "c.json").read_bytes() == before

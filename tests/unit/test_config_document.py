@@ -99,3 +99,7 @@ def test_anchors_can_be_refused() -> None:
 
 def test_a_path_is_written_as_people_read_it() -> None:
     assert written(("instances", 0, "dump", "stall_timeout")) == "instances[0].dump.stall_timeout"
+
+
+def test_of_several_merged_mappings_the_first_wins() -> None:
+    assert values("a: &a {x: 1}\nb: &b {x: 2, y: 3}\nc: {<<: [*a, *b]}\n")["c"] == {"x": 1, "y": 3}

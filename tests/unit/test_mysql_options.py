@@ -11,6 +11,7 @@ def dump_tool(flavour: Flavour, *version: int) -> DumpTool:
     return DumpTool("/usr/bin/mysqldump", flavour, ".".join(map(str, version)), version)
 
 
+NO_TIME_LIMIT = "--loose-init-command=SET SESSION max_execution_time = 0"
 ALWAYS = {
     "--quick",
     "--hex-blob",
@@ -44,10 +45,18 @@ def test_tables_that_know_no_transactions_are_locked() -> None:
     ("tool", "given"),
     [
         (dump_tool("mysql", 5, 7, 44), {"--set-gtid-purged=OFF"}),
-        (dump_tool("mysql", 8, 0, 36), {"--set-gtid-purged=OFF", "--column-statistics=0"}),
+        (
+            dump_tool("mysql", 8, 0, 36),
+            {"--set-gtid-purged=OFF", "--column-statistics=0", NO_TIME_LIMIT},
+        ),
         (
             dump_tool("mysql", 9, 7, 4),
-            {"--set-gtid-purged=OFF", "--column-statistics=0", "--loose-skip-masking-policies"},
+            {
+                "--set-gtid-purged=OFF",
+                "--column-statistics=0",
+                "--loose-skip-masking-policies",
+                NO_TIME_LIMIT,
+            },
         ),
         (dump_tool("mariadb", 10, 6, 12), {"--skip-no-autocommit"}),
         (dump_tool("mariadb", 11, 8, 2), {"--skip-no-autocommit", "--dump-history"}),

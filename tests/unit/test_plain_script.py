@@ -138,7 +138,11 @@ def test_a_byte_order_mark_is_no_part_of_the_script(path: Path) -> None:
     assert bodies(PlainScript(path, LineReader).sections(frozenset(SectionKind))) == SCRIPT
 
 
-@pytest.mark.parametrize("content", [SCRIPT[:-1], SCRIPT[:30], b"", gzip.compress(SCRIPT[:30])])
+@pytest.mark.parametrize(
+    "content",
+    [SCRIPT[:-1], SCRIPT[:30], b"", gzip.compress(SCRIPT[:30])],
+    ids=["last line", "middle", "nothing", "gzip"],
+)
 def test_a_script_that_is_cut_short_is_damaged(content: bytes, path: Path) -> None:
     path.write_bytes(content)
     with pytest.raises(DamagedArchive, match=r"dump\.sql: the script has no end"):

@@ -259,6 +259,13 @@ def test_lines_that_look_like_statements_or_the_end_are_rows() -> None:
     assert [bytes(c.copy_data or b"") for c in statements(sections[1])] == [lines]
 
 
+def test_a_name_that_is_not_utf8_keeps_its_bytes() -> None:
+    (rows,) = [
+        s for s in read(HEADER + b'COPY public."\xe9" (x) FROM stdin;\n\\.\n' + TRAILER) if s.kind is ROWS_
+    ]
+    assert rows.object == 'public."\udce9"'
+
+
 def test_copy_with_options_is_refused() -> None:
     with pytest.raises(DumpFailed, match=r"public\.a FROM stdin has options"):
         read(HEADER + b"COPY public.a (x) FROM stdin WITH (FORMAT csv);\n1\n\\.\n" + TRAILER)
@@ -382,7 +389,8 @@ def _dollar(text: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    return "E'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    # with an operator behind it, or a string on the next line would continue it
+    return "E'" + text.replace("\\", "\\\\").replace("'", "\\'") + "' ||"
 
 
 PIECE = st.one_of(

@@ -51,6 +51,7 @@ WHOLE = [
     b"CREATE FUNCTION f() BEGIN ATOMIC SELECT (CASE a WHEN 1 THEN 2 END); SELECT CASE b END; END;",
     b'CREATE FUNCTION f() BEGIN ATOMIC SELECT "end", "case", t.begin; END;',
     b"CREATE FUNCTION public.begin() RETURNS int LANGUAGE sql AS 'SELECT 1;';",
+    b"CREATE FUNCTION f() RETURNS atomic LANGUAGE sql AS 'SELECT 1;';",
     b"CREATE VIEW v AS SELECT CASE WHEN a THEN 1 END;",
     b"INSERT INTO t VALUES (1, 'a;b', ');'), (2, '(', '');",
     b";",

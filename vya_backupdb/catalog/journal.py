@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -42,13 +43,20 @@ def entries(folder: Path) -> Iterator[dict[str, Any]]:
     Raises StorageError where the journal is there but cannot be read.
     """
     path = folder / JOURNAL
-    if not path.exists():
-        return
-    with storage_errors(path), path.open("rb") as file:
+    with storage_errors(path):
+        if not path.is_file():
+            if path.exists():  # a named pipe would be waited for, for ever
+                raise OSError(errno.EINVAL, "is not a regular file")
+            return
+        yield from _entries(path)
+
+
+def _entries(path: Path) -> Iterator[dict[str, Any]]:
+    with path.open("rb") as file:
         for line in file:
             try:
                 entry = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
             if isinstance(entry, dict) and isinstance(entry.get("event"), str):
                 yield entry

@@ -46,6 +46,7 @@ def published(path: Path) -> Iterator[BinaryIO]:
         )
     try:
         with os.fdopen(descriptor, "wb", buffering=0) as file:
+            os.fchmod(descriptor, 0o600)  # whatever the umask
             yield file
             with storage_errors(partial):
                 os.fsync(file.fileno())
@@ -76,6 +77,7 @@ def make_folder(folder: Path) -> None:
         for parent in [*reversed(folder.parents), folder]:
             try:
                 parent.mkdir(mode=0o700)
+                parent.chmod(0o700)
             except FileExistsError:
                 continue
             except OSError:

@@ -2,24 +2,53 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     ConfigDict,
     Field,
-    NonNegativeInt,
     StringConstraints,
     ValidationError,
+    model_validator,
 )
 
 from vya_backupdb.errors import VerificationError
 from vya_backupdb.model import DumpTool, Finding, MySQLDefinition, PostgreSQLDefinition, ServerFacts
 
-PlainName = Annotated[str, StringConstraints(pattern=r"^[^/\x00]+$", min_length=1, max_length=255)]
+
+def _no_folder(name: str) -> str:
+    if name in (".", ".."):
+        raise ValueError("the name of a folder")
+    return name
+
+
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("a time that UTC does not have") from None
+
+
+PlainName = Annotated[
+    str,
+    StringConstraints(pattern=r"^[^/\x00]+$", min_length=1, max_length=255),
+    AfterValidator(_no_folder),
+]
 """A file's name without a folder: a record never leads out of its own folder."""
+
+ServerName = Annotated[str, StringConstraints(pattern=r"^[^\x00]+$", min_length=1)]
+"""The name of a database or an instance: anything but nothing."""
+
+Count = Annotated[int, Field(ge=0, le=(1 << 63) - 1)]
+"""Bytes or numbers of things."""
+
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+"""A time, in UTC whatever its offset was."""
 
 
 class _Record(BaseModel):
@@ -30,23 +59,23 @@ class ArchiveFile(_Record):
     """The backup file that the record stands beside."""
 
     name: PlainName
-    bytes: NonNegativeInt
+    bytes: Count
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
     codec: Literal["zstd", "gzip", "none"]
     level: int
-    raw_bytes: NonNegativeInt
+    raw_bytes: Count
     """Bytes of the script when decompressed."""
-    manifest_offset: NonNegativeInt
+    manifest_offset: Count
 
 
 class Contents(_Record):
     """What is in the backup, in figures."""
 
-    tables: NonNegativeInt
-    rows: NonNegativeInt
-    largest_statement: NonNegativeInt
+    tables: Count
+    rows: Count
+    largest_statement: Count
     """Bytes; the target's max_allowed_packet must be larger."""
-    objects: dict[str, NonNegativeInt]
+    objects: dict[str, Count]
     """Kind (`table`, `view`, `routine` ...) to number, as counted on the server before the dump."""
 
 
@@ -59,17 +88,17 @@ class BackupRecord(_Record):
     made_by: str
     """`vya-backupdb 0.1.0`."""
     hostname: str
-    instance: str
-    database: str
+    instance: ServerName
+    database: ServerName
     server: ServerFacts
     tool: DumpTool
     options: tuple[str, ...]
     """The dump tool's argv without its first word; secrets never stand in it."""
     consistency: Literal["snapshot", "locked"]
-    started_at: AwareDatetime
-    snapshot_at: AwareDatetime
+    started_at: Moment
+    snapshot_at: Moment
     """A moment at which the snapshot certainly existed: the dump is of this time or a little before."""
-    finished_at: AwareDatetime
+    finished_at: Moment
     positions: dict[str, str]
     """Binlog or WAL positions read just before the dump began."""
     positions_after: dict[str, str]
@@ -78,6 +107,12 @@ class BackupRecord(_Record):
     file: ArchiveFile
     contents: Contents
     warnings: tuple[Finding, ...] = ()
+
+    @model_validator(mode="after")
+    def _is_of_one_engine(self) -> Self:
+        if self.definition.engine != self.server.engine:
+            raise ValueError("the server and the database's definition are of different engines")
+        return self
 
 
 def read_record(path: Path) -> BackupRecord:
@@ -89,7 +124,8 @@ def read_record(path: Path) -> BackupRecord:
         where = ".".join(map(str, first["loc"])) or "document"
         raise VerificationError(
             f"{path}: not a metadata record of this program ({where}: {first['msg']})",
-            cure=f"the backup can still be restored with: restore --file {path.with_suffix('')}...",
+            cure="without it the backup can still be restored: move it away, then restore --file "
+            f"{path.with_suffix('.sql')}... --target-database NAME",
         ) from None
 
 

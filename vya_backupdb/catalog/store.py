@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 
 from vya_backupdb.catalog.naming import date_folder, file_name, timestamp
-from vya_backupdb.catalog.publish import make_folder, published, storage_errors
+from vya_backupdb.catalog.publish import PARTIAL, make_folder, published, storage_errors
 from vya_backupdb.catalog.record import BackupRecord, read_record, record_bytes
 from vya_backupdb.errors import Refused, VerificationError
 
@@ -33,7 +33,7 @@ class Backup:
     def order(self) -> tuple[str, int, str]:
         """Give a key that sorts by the time in the file's name, then by its number within that second."""
         taken, _, number = self.path.name.removesuffix(RECORD_SUFFIX).rpartition("_")[2].partition("-")
-        return taken, int(number) if number.isdecimal() else 1, str(self.path)
+        return taken, int(number) if number.isdecimal() else 1, self.path.name
 
     def record(self) -> BackupRecord:
         """Read the record. Raises VerificationError where it is damaged, StorageError where unreadable."""
@@ -154,7 +154,22 @@ class Store:
                     found.extend(
                         Backup(folder / name, host) for name in _files(folder) if name.endswith(RECORD_SUFFIX)
                     )
-        return sorted(found, key=Backup.order, reverse=True)
+        found.sort(key=Backup.order, reverse=True)
+        return found
+
+
+def remove_partial(instance_folder: Path) -> None:
+    """Remove what runs that were killed left half written; whoever calls holds the instance's lock.
+
+    Raises StorageError.
+    """
+    for database in _folders(instance_folder):
+        for date in _folders(instance_folder / database):
+            folder = instance_folder / database / date
+            for name in _files(folder):
+                if name.endswith(PARTIAL):
+                    with storage_errors(folder / name):
+                        (folder / name).unlink(missing_ok=True)
 
 
 def newest(backups: Iterable[Backup], *, at: datetime | None = None) -> tuple[Backup, BackupRecord] | None:

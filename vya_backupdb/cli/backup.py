@@ -9,7 +9,7 @@ import click
 from vya_backupdb.cli.context import CliContext, pass_context
 from vya_backupdb.cli.outcome import end_with
 from vya_backupdb.cli.progress import watched
-from vya_backupdb.cli.render import Table, emit, format_option, human_size
+from vya_backupdb.cli.render import Table, emit, format_option, human_size, printable
 from vya_backupdb.operations.backup import BackupOutcome, BackupRequest, backup
 from vya_backupdb.streams.codec import Codec
 
@@ -117,5 +117,6 @@ def _table(outcomes: list[BackupOutcome], *, dry_run: bool) -> Table:
             size, result = "~" + human_size(outcome.planned.estimated_bytes), "planned"
             where = f"{outcome.planned.path}\n{outcome.planned.tool.path} {' '.join(outcome.planned.options)}"
         seconds = round(outcome.seconds, 1) if outcome.seconds else None
-        table.add(outcome.instance, outcome.database or "(all)", result, size, rows, seconds, where)
+        database = printable(outcome.database) if outcome.database is not None else "(all)"
+        table.add(outcome.instance, database, result, size, rows, seconds, where)
     return table

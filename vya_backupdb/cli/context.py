@@ -59,10 +59,6 @@ class CliContext:
             return tuple(instance.id for instance in config.instances)
         return tuple(config.instance(name).id for name in dict.fromkeys(named))
 
-    def log_without_config(self) -> None:
-        """Log as the options say, in a command that may read no configuration."""
-        log.configure(level=self._level("info"), style=self.log_format or "console")
-
     def _log(self, config: Config) -> None:
         wanted = config.logging
         log.configure(

@@ -162,12 +162,11 @@ def _username(given: str | None, known: str | None) -> str:
 def _password() -> SecretStr:
     if is_terminal(sys.stdin):
         return SecretStr(click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))
-    raw = _read_stdin().removesuffix(b"\n").removesuffix(b"\r")
-    if not raw:
-        raise CredentialsError("standard input: no password", cure="send one line, or say --no-password")
-    password = _text(raw)
+    password = _text(_read_stdin().removesuffix(b"\n").removesuffix(b"\r"))
     if password is None:
         raise CredentialsError("standard input: not UTF-8 text", cure="send the password as UTF-8")
+    if not password:
+        raise CredentialsError("standard input: no password", cure="send one line, or say --no-password")
     return password
 
 

@@ -100,6 +100,9 @@ def _end(number: int, _: FrameType | None) -> None:
 @contextmanager
 def _endable() -> Iterator[None]:
     """Let SIGTERM, and SIGHUP of a lost terminal, end the block as Ctrl-C does, each time they come."""
+    # whoever ignores it lets us inherit that, and then no exit status of a dump tool can be known
+    if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     replaced = {}
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores SIGHUP, and means it

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from vya_backupdb.cli.render import printable
+from vya_backupdb.cli.render import is_terminal, printable
 from vya_backupdb.operations.progress import NoProgress, Progress
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class _Drawn:
 @contextmanager
 def watched(*, quiet: bool = False) -> Iterator[Progress]:
     """Give something that draws where stderr is a terminal, else nothing."""
-    if quiet or not sys.stderr.isatty():
+    if quiet or not is_terminal(sys.stderr):
         yield NoProgress()
         return
     from rich.console import Console

@@ -26,6 +26,9 @@ from vya_backupdb.log import printable as escaped
 
 SCHEMA_VERSION = 1
 
+_MOST_DRAWN = 500
+"""Rows of a table that are drawn, and entries of a JSON list that are indented: beyond that it is slow."""
+
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
@@ -61,9 +64,10 @@ class Table:
 def emit(format: str, document: Mapping[str, object], *parts: Table | str) -> None:
     """Write a result to stdout: `document` as JSON, or the tables and lines for people."""
     if format == "json":
-        write_output(
-            json.dumps({"schema_version": SCHEMA_VERSION, **_plain_mapping(document)}, indent=2) + "\n"
-        )
+        shown = {"schema_version": SCHEMA_VERSION, **_plain_mapping(document)}
+        # indenting takes seconds for thousands of entries, and nobody reads them with their eyes
+        large = any(isinstance(part, list) and len(part) > _MOST_DRAWN for part in shown.values())
+        write_output(json.dumps(shown, indent=None if large else 2) + "\n")
         return
     for part in parts:
         write_output(f"{printable(part)}\n" if isinstance(part, str) else _drawn(part))
@@ -96,26 +100,50 @@ def _plain_mapping(values: Mapping[Any, object]) -> dict[str, object]:
 
 def _drawn(table: Table) -> str:
     """Draw a table; as wide as the terminal, and as wide as it gets where there is none."""
+    if not is_terminal(sys.stdout) or len(table.rows) > _MOST_DRAWN:
+        return _aligned(table)
     from rich import box
     from rich.console import Console
     from rich.table import Table as RichTable
     from rich.text import Text
 
-    terminal = is_terminal(sys.stdout)
-    drawn = RichTable(box=box.SIMPLE_HEAD if terminal else None, pad_edge=False, title_justify="left")
+    drawn = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left")
     drawn.title = printable(table.title) if table.title else None
-    numeric = [
-        all(isinstance(row[index], int | float | None) for row in table.rows)
-        for index in range(len(table.columns))
-    ]
-    for name, right in zip(table.columns, numeric, strict=True):
+    for name, right in zip(table.columns, _numeric(table), strict=True):
         drawn.add_column(name, justify="right" if right else "left", overflow="fold")
     for row in table.rows:
         drawn.add_row(*(Text(_cell(value)) for value in row))
     text = io.StringIO()
-    width = None if terminal else 1_000_000
-    Console(file=text, force_terminal=terminal, width=width, highlight=False).print(drawn)
+    Console(file=text, force_terminal=True, highlight=False).print(drawn)
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n"
+
+
+def _numeric(table: Table) -> list[bool]:
+    """Say for each column whether it holds numbers only."""
+    return [
+        all(isinstance(row[index], int | float | None) for row in table.rows)
+        for index in range(len(table.columns))
+    ]
+
+
+def _aligned(table: Table) -> str:
+    """Write a table in columns: what rich makes of one without a box, at a hundredth of its time."""
+    from rich.cells import cell_len
+
+    cells = [[[str(name)] for name in table.columns]]
+    cells += [[_cell(value).split("\n") for value in row] for row in table.rows]
+    widths = [max(cell_len(line) for row in cells for line in row[i]) for i in range(len(table.columns))]
+    numeric = _numeric(table)
+    lines = [printable(table.title)] if table.title else []
+    for row in cells:
+        for number in range(max(map(len, row))):
+            parts = []
+            for cell, width, right in zip(row, widths, numeric, strict=True):
+                text = cell[number] if number < len(cell) else ""
+                room = " " * (width - cell_len(text))
+                parts.append(room + text if right else text + room)
+            lines.append("  ".join(parts).rstrip())
+    return "\n".join(lines) + "\n"
 
 
 def _cell(value: object) -> str:

@@ -11,7 +11,7 @@ import click
 from vya_backupdb.catalog.store import Store
 from vya_backupdb.cli.context import CliContext, pass_context
 from vya_backupdb.cli.progress import watched
-from vya_backupdb.cli.render import Table, confirmation, emit, format_option, human_size
+from vya_backupdb.cli.render import Table, confirmation, emit, format_option, human_size, note, printable
 from vya_backupdb.operations.choose import Selection, parse_moment
 from vya_backupdb.operations.listing import ListedBackup, list_backups
 from vya_backupdb.operations.restore import RestoreOutcome, RestoreRequest, restore
@@ -26,17 +26,30 @@ def _moment(context: click.Context, option: click.Parameter, value: str | None) 
         ) from None
 
 
+def _name(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
+    """Refuse an empty name: an unset variable of a script must not mean the recorded database."""
+    if value == "":
+        raise click.BadParameter("the name is empty", ctx=context, param=option)
+    return value
+
+
 @click.group("restore", invoke_without_command=True)
-@click.option("--instance", metavar="ID", help="Instance that was backed up.")
-@click.option("--database", metavar="NAME", help="Database that was backed up.")
+@click.option("--instance", callback=_name, metavar="ID", help="Instance that was backed up.")
+@click.option("--database", callback=_name, metavar="NAME", help="Database that was backed up.")
 @click.option("--latest", is_flag=True, help="Its newest backup.")
 @click.option(
     "--datetime", "at", callback=_moment, metavar="T", help="Its newest backup at or before a time."
 )
 @click.option("--file", type=click.Path(path_type=Path), metavar="F", help="A backup file, or a plain dump.")
-@click.option("--host", metavar="NAME", help="The machine that made the backup, as its folder is named.")
-@click.option("--target-instance", metavar="ID", help="Onto this instance instead of the recorded one.")
-@click.option("--target-database", metavar="NAME", help="Under this name instead of the recorded one.")
+@click.option(
+    "--host", callback=_name, metavar="NAME", help="The machine that made the backup, as its folder is named."
+)
+@click.option(
+    "--target-instance", callback=_name, metavar="ID", help="Onto this instance instead of the recorded one."
+)
+@click.option(
+    "--target-database", callback=_name, metavar="NAME", help="Under this name instead of the recorded one."
+)
 @click.option("--drop", is_flag=True, help="Drop the target database first, if it is not empty (asks).")
 @click.option("--jobs", type=click.IntRange(1, 64), metavar="N", help="Connections that load rows.")
 @click.option("--dry-run", is_flag=True, help="Check file, target and privileges; execute nothing.")
@@ -129,13 +142,13 @@ def _table(outcome: RestoreOutcome, *, dry_run: bool) -> Table:
 
 
 @command.command("list")
-@click.option("--instance", metavar="ID", help="Only of this instance.")
-@click.option("--database", metavar="NAME", help="Only of this database.")
+@click.option("--instance", callback=_name, metavar="ID", help="Only of this instance.")
+@click.option("--database", callback=_name, metavar="NAME", help="Only of this database.")
 @click.option(
     "--date", "day", type=click.DateTime(["%Y-%m-%d"]), metavar="DATE", help="Only of this UTC date."
 )
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="The newest N.")
-@click.option("--host", metavar="NAME", help="The machine that made the backups.")
+@click.option("--host", callback=_name, metavar="NAME", help="The machine that made the backups.")
 @format_option
 @pass_context
 def list_command(
@@ -157,6 +170,8 @@ def list_command(
         day=day.date() if day else None,
         limit=limit,
     )
+    if not found:
+        note(f"no backup that matches lies below {config.storage.path}")
     emit(format, {"backups": [_listed(entry) for entry in found]}, _list_table(found))
 
 
@@ -190,8 +205,8 @@ def _list_table(found: list[ListedBackup]) -> Table:
             table.add("?", "?", None, None, None, None, entry.error)
             continue
         table.add(
-            record.instance,
-            record.database,
+            printable(record.instance),
+            printable(record.database),
             f"{record.snapshot_at:%Y-%m-%d %H:%M:%S}",
             human_size(record.file.bytes),
             record.contents.rows,

@@ -33,6 +33,7 @@ def secret_file(content: bytes) -> Iterator[SecretFile]:
         while view:
             view = view[os.write(descriptor, view) :]
         os.lseek(descriptor, 0, os.SEEK_SET)
+        del content, view  # this frame may stand in a traceback
         yield SecretFile(descriptor)
     finally:
         os.close(descriptor)

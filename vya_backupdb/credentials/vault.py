@@ -202,7 +202,10 @@ def _credential(instance: str, clear: bytes | None) -> Credential | str:
     if content.get("id") != instance:
         return f"the token belongs to {content.get('id')}"
     password = content.get("password")
-    return Credential(content["username"], None if password is None else SecretStr(str(password)))
+    try:
+        return Credential(content["username"], None if password is None else SecretStr(str(password)))
+    except CredentialsError as error:
+        return error.what
 
 
 def _wrong_key(path: Path, source: KeySource) -> CredentialsError:

@@ -38,7 +38,7 @@ class Session(Protocol):
         ...
 
     def cancel(self) -> None:
-        """Called from another thread: make a running statement end soon."""
+        """Make a running statement end soon; called from another thread."""
         ...
 
     def close(self) -> None:
@@ -63,11 +63,11 @@ class Connector(Protocol):
         ...
 
     def examine_instance(self) -> Sequence[Finding]:
-        """What the account lacks, and what is worth knowing, whatever the database."""
+        """Say what the account lacks, and what is worth knowing, whatever the database."""
         ...
 
     def plan(self, database: str) -> DumpPlan:
-        """The preflight of one database: its definition, object counts, and everything found."""
+        """Make the preflight of one database: its definition, object counts, and everything found."""
         ...
 
     def positions(self) -> Mapping[str, str]:
@@ -94,7 +94,7 @@ class Connector(Protocol):
         script: Iterator[Section],
         largest_statement: int = 0,
     ) -> Sequence[Finding]:
-        """What would go wrong on this server with a backup of a database so defined, from such a server.
+        """Say what would go wrong here with a backup of a database so defined, from such a server.
 
         `script` gives the sections of kind header, schema, post and footer; `largest_statement` is in
         bytes, those among the rows included; `definition` and `facts` are None for a plain dump without
@@ -125,23 +125,23 @@ class Engine(Protocol):
     name: EngineName
 
     def connect(self, instance: Instance, credential: Credential) -> Connector:
-        """Raises ConnectionFailed with one clear line."""
+        """Connect and log in. Raises ConnectionFailed with one clear line."""
         ...
 
     def find_tool(self, facts: ServerFacts, instance: Instance) -> DumpTool:
-        """Raises DumpToolMissing, naming what was looked for and what to install."""
+        """Choose the dump tool. Raises DumpToolMissing, naming what was looked for and what to install."""
         ...
 
     def dump_command(
         self, plan: DumpPlan, tool: DumpTool, facts: ServerFacts, instance: Instance, credential: Credential
     ) -> AbstractContextManager[Command]:
-        """The command that dumps one database to its stdout; its secrets live as long as the context."""
+        """Give the command that dumps one database to its stdout; its secrets live as long as the context."""
         ...
 
     def reader(self) -> ScriptReader:
-        """A fresh reader for one script of this engine's dump tool."""
+        """Give a fresh reader for one script of this engine's dump tool."""
         ...
 
     def statements(self, section: Section) -> Iterator[Statement]:
-        """Every statement of a section, in order; together they are the whole of it."""
+        """Give every statement of a section, in order; together they are the whole of it."""
         ...

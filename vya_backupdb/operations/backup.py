@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Final
 
 from vya_backupdb.catalog import journal
 from vya_backupdb.catalog.record import BackupRecord
-from vya_backupdb.catalog.store import Store
+from vya_backupdb.catalog.store import Store, remove_partial
 from vya_backupdb.config.models import Config, Instance, Patterns
 from vya_backupdb.credentials.vault import Vault
 from vya_backupdb.engines.registry import engine_named
-from vya_backupdb.errors import BackupError, ConnectionFailed, VyaBackupDBError
+from vya_backupdb.errors import (
+    BackupError,
+    ConnectionFailed,
+    PreflightFailed,
+    StorageError,
+    VyaBackupDBError,
+)
 from vya_backupdb.locks import locked
 from vya_backupdb.log import get_logger
 from vya_backupdb.model import DatabaseInfo
@@ -26,6 +34,10 @@ from vya_backupdb.operations.progress import Progress
 from vya_backupdb.streams.codec import Codec
 
 log = get_logger(__name__)
+
+_WILD: Final = re.compile(r"[*?\[]")
+_MOST_NAMED: Final = 20
+"""Names of databases in a message."""
 
 _MOST_THREADS = 4
 """Each compression thread holds a section of 16 MiB and its frame: memory stays bounded on large machines."""
@@ -94,7 +106,19 @@ def _backup_instance(
             threads=min(_MOST_THREADS, len(os.sched_getaffinity(0))),
             run_id=uuid.uuid4().hex,
         )
-        for info in choose_databases(instance, connector.databases(), request.databases):
+        if not request.dry_run:
+            remove_partial(folder)
+        present = connector.databases()
+        chosen = choose_databases(instance, present, request.databases)
+        absent = [] if request.databases else absent_databases(instance, present)
+        for name in absent:
+            yield _absent(instance, name)
+        if not chosen and not absent:
+            raise PreflightFailed(
+                f"{instance.id}: there is no database to back up ({len(present)} on the server)",
+                cure="look at the instance's `databases` and at what the account may see",
+            )
+        for info in chosen:
             yield _backup_database(source, folder, info, progress, dry_run=request.dry_run)
 
 
@@ -110,11 +134,28 @@ def choose_databases(
     by_name = {info.name: info for info in present}
     absent = [name for name in named if name not in by_name]
     if absent:
+        seen = list(by_name)[:_MOST_NAMED]
+        more = f" and {len(by_name) - _MOST_NAMED} more" if len(by_name) > _MOST_NAMED else ""
         raise ConnectionFailed(
             f"{instance.id}: no such database: {', '.join(absent)}",
-            cure="the account sees: " + (", ".join(by_name) or "none"),
+            cure="the account sees: " + (", ".join(seen) or "none") + more,
         )
     return [by_name[name] for name in dict.fromkeys(named)]
+
+
+def absent_databases(instance: Instance, present: Sequence[DatabaseInfo]) -> list[str]:
+    """Give the databases that the configuration includes by their full name and the server has not."""
+    names = {info.name for info in present}
+    return [name for name in instance.databases.include if not _WILD.search(name) and name not in names]
+
+
+def _absent(instance: Instance, name: str) -> BackupOutcome:
+    error = ConnectionFailed(
+        f"{instance.id}: no such database: {name}",
+        cure="it is named in the instance's `databases.include`: take it out, or let the account see it",
+    )
+    log.error("backup failed", instance=instance.id, database=name, error=error.what)
+    return BackupOutcome(instance.id, name, error=error)
 
 
 def matches(name: str, patterns: Patterns) -> bool:
@@ -142,9 +183,13 @@ def _backup_database(
     except VyaBackupDBError as error:
         log.error("backup failed", **names, error=error.what)
         if not dry_run:
-            facts = {"database": info.name, "run": source.run_id, "error": error.what}
-            journal.append(folder, "backup failed", facts)
+            _note(source, folder, "backup failed", {"database": info.name, "error": error.what})
         return BackupOutcome(instance, info.name, seconds=time.monotonic() - started, error=error)
+    except BaseException as error:
+        if not dry_run:
+            what = f"interrupted ({type(error).__name__})"
+            _note(source, folder, "backup failed", {"database": info.name, "error": what})
+        raise
     finally:
         progress.end()
     seconds = time.monotonic() - started
@@ -157,6 +202,13 @@ def _backup_database(
         bytes=done.record.file.bytes,
         seconds=round(seconds, 3),
     )
-    facts = {"database": info.name, "run": source.run_id, "backup": done.record.id}
-    journal.append(folder, "backup", facts)
+    _note(source, folder, "backup", {"database": info.name, "backup": done.record.id})
     return BackupOutcome(instance, info.name, seconds=seconds, record=done.record, path=done.path)
+
+
+def _note(source: Source, folder: Path, event: str, facts: Mapping[str, object]) -> None:
+    """Write into the journal what has happened already: a full store changes nothing about it."""
+    try:
+        journal.append(folder, event, {**facts, "run": source.run_id})
+    except StorageError as error:
+        log.warning("journal not written", instance=source.instance.id, about=event, error=error.what)

@@ -49,6 +49,11 @@ def choose(store: Store, selection: Selection) -> Chosen:
             cure="see what there is: restore list",
         )
     backup, record = found
+    if record.database != selection.database:
+        raise VerificationError(
+            f"{backup.path}: lies among the backups of {selection.database}, but is one of {record.database}",
+            cure="put it back where it belongs, or name it: --file F --target-database NAME",
+        )
     return Chosen(check_file(backup.path, record), record)
 
 
@@ -80,4 +85,7 @@ def parse_moment(text: str) -> datetime:
 
     Raises ValueError.
     """
-    return datetime.fromisoformat(text).astimezone(UTC)
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except (OverflowError, OSError):
+        raise ValueError(f"{text}: not a time that UTC has") from None

@@ -17,7 +17,7 @@ from vya_backupdb.catalog.store import Slot, Store, newest
 from vya_backupdb.config.models import Instance
 from vya_backupdb.credentials.vault import Credential
 from vya_backupdb.engines.base import Connector, Engine
-from vya_backupdb.errors import DumpFailed, PreflightFailed, VerificationError
+from vya_backupdb.errors import DumpFailed, PreflightFailed, VerificationError, few
 from vya_backupdb.model import DumpPlan, DumpTool, Finding, ScriptReader, Severity
 from vya_backupdb.operations.progress import Progress
 from vya_backupdb.operations.space import SpaceGuard
@@ -89,10 +89,10 @@ def refuse_faults(instance: Instance, database: str, findings: Sequence[Finding]
     ]
     if not faults:
         return
-    named = "; ".join(finding.what for finding in faults[:5])
-    more = f"; and {len(faults) - 5} more" if len(faults) > 5 else ""
-    cures = dict.fromkeys(finding.cure for finding in faults if finding.cure)
-    raise PreflightFailed(f"{database}: {named}{more}", cure="; ".join(cures) or None)
+    raise PreflightFailed(
+        f"{database}: {few(finding.what for finding in faults)}",
+        cure=few(finding.cure for finding in faults if finding.cure) or None,
+    )
 
 
 def dump(source: Source, planned: PlannedDump, progress: Progress) -> Dumped:

@@ -16,20 +16,13 @@ from vya_backupdb.engines.base import Engine, Session
 from vya_backupdb.errors import RestoreError, StatementFailed, VerificationError
 from vya_backupdb.log import get_logger
 from vya_backupdb.model import Action, Section, SectionKind, Statement
+from vya_backupdb.operations.failed import FailedStatement, is_setting
 from vya_backupdb.operations.progress import Progress
 
 log = get_logger(__name__)
 
 _RETRIES = 5
 """Attempts at a section or statement that the server ended for a deadlock."""
-
-
-@dataclass(frozen=True)
-class FailedStatement:
-    """A statement after the rows that the server refused."""
-
-    text: bytes
-    error: str
 
 
 @dataclass
@@ -42,6 +35,8 @@ class LoadReport:
     """What was left out on purpose, once each."""
     failed: list[FailedStatement] = field(default_factory=list)
     """Statements after the rows that failed; the rest was executed."""
+    to_do: list[Statement | FailedStatement] = field(default_factory=list)
+    """The same, and among them the settings in the script's order that they may depend on."""
 
 
 class Loader:
@@ -220,19 +215,33 @@ class Loader:
 
     def _try(self, session: Session, statement: Statement) -> None:
         """Execute a statement after the rows; a refusal of the server is noted and the rest goes on."""
+        if is_setting(statement):
+            with self._lock:
+                self._report.to_do.append(statement)
         try:
             self._retry(lambda: self._execute(session, statement))
         except StatementFailed as error:
             if error.connection_lost:
                 raise
             log.error("statement failed", error=error.what)
+            failed = FailedStatement(statement, error.what)
             with self._lock:
-                self._report.failed.append(FailedStatement(statement.text, error.what))
+                self._report.failed.append(failed)
+                self._report.to_do.append(failed)
 
     # ------------------------------------------------------------------ statements
 
     def _execute_all(self, session: Session, section: Section) -> int:
-        return sum(self._execute(session, statement) for statement in self._engine.statements(section))
+        rows = 0
+        for number, statement in enumerate(self._engine.statements(section), start=1):
+            try:
+                rows += self._execute(session, statement)
+            except StatementFailed as error:
+                of = f" of {section.object}" if section.object else ""
+                error.what += f" (statement {number:,} of its section of {section.kind}{of},"
+                error.what += f" at byte {statement.offset:,})"
+                raise
+        return rows
 
     def _execute(self, session: Session, statement: Statement) -> int:
         if statement.action is Action.REFUSE:
@@ -283,8 +292,12 @@ class Loader:
         self._stop.set()
         with self._lock:
             sessions = list(self._sessions)
-        for session in sessions:
-            session.cancel()
+        # a server that hangs lets each of them wait for its own time limit
+        threads = [threading.Thread(target=session.cancel, daemon=True) for session in sessions]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
 
     def _check_stop(self) -> None:
         if self._stop.is_set():

@@ -25,9 +25,24 @@ def read_plain(raw: bytes, name: str) -> dict[str, Credential]:
 
     Raises CredentialsError with all faults at once.
     """
-    document = _read(_decode(raw, name), name)
+    outcome = _read_plain(raw, name)
+    del raw  # raised here, and not where the text is, so that no frame of the traceback holds it
+    if isinstance(outcome, CredentialsError):
+        raise outcome
+    return outcome
+
+
+def _read_plain(raw: bytes, name: str) -> dict[str, Credential] | CredentialsError:
+    try:
+        document = _parse(raw.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        return CredentialsError(f"{name}:{line}: not UTF-8 text", cure="save the file as UTF-8")
+    if isinstance(document, int):
+        what = f"{name}:{document}: neither JSON nor YAML"
+        return CredentialsError(what, cure=f"{_FORM}, all text in double quotes")
     if not isinstance(document.value, dict) or not document.value:
-        raise CredentialsError(f"{name}: holds no credentials", cure=_FORM)
+        return CredentialsError(f"{name}: holds no credentials", cure=_FORM)
     entries: dict[str, Credential] = {}
     for instance, value in document.value.items():
         faults = list(_faults(document, instance, value))
@@ -38,38 +53,30 @@ def read_plain(raw: bytes, name: str) -> dict[str, Credential]:
                 faults = [error.what]
         for fault in faults:
             document.fault((instance,), fault)
-    if document.faults:
-        lines = [
-            f"{name}:{fault.line if document.lines else ''}".rstrip(":")
-            + f": {fault.path[0] if fault.path else 'document'}: {fault.what}"
-            for fault in sorted(document.faults)
-        ]
-        raise CredentialsError("\n".join(dict.fromkeys(lines)), cure="nothing was written")
-    return entries
+    return _all_faults(document, name) if document.faults else entries
 
 
-def _decode(raw: bytes, name: str) -> str:
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-    raise CredentialsError(f"{name}:{line}: not UTF-8 text", cure="save the file as UTF-8")
+def _all_faults(document: Document, name: str) -> CredentialsError:
+    lines = [
+        f"{name}:{fault.line if document.lines else ''}".rstrip(":")
+        + f": {fault.path[0] if fault.path else 'document'}: {fault.what}"
+        for fault in sorted(document.faults)
+    ]
+    return CredentialsError("\n".join(dict.fromkeys(lines)), cure="nothing was written")
 
 
-def _read(text: str, name: str) -> Document:
-    as_json = _read_json(text) if text.lstrip().startswith("{") else 0
+def _parse(text: str) -> Document | int:
+    """Read JSON or YAML, or give the line where it ends to be either."""
+    as_json = _parse_json(text) if text.lstrip().startswith("{") else 0
     if isinstance(as_json, Document):
         return as_json
     try:
         return read_document(text, anchors=False)
     except DocumentError as error:
-        line = as_json or error.line
-    raise CredentialsError(
-        f"{name}:{line}: neither JSON nor YAML", cure=f"{_FORM}, all text in double quotes"
-    )
+        return as_json or error.line
 
 
-def _read_json(text: str) -> Document | int:
+def _parse_json(text: str) -> Document | int:
     """Read JSON, or give the line where it ends to be JSON."""
     document = Document()
 

@@ -4,36 +4,36 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 
 from vya_backupdb.archive.reader import Archive
 from vya_backupdb.archive.source import ScriptSource, open_source
 from vya_backupdb.catalog import journal
-from vya_backupdb.catalog.naming import file_name, timestamp
-from vya_backupdb.catalog.publish import published
 from vya_backupdb.catalog.record import BackupRecord
 from vya_backupdb.catalog.store import Store
 from vya_backupdb.config.models import Config, Instance
 from vya_backupdb.credentials.vault import Vault
 from vya_backupdb.engines.base import Connector, Engine
 from vya_backupdb.engines.registry import engine_named
-from vya_backupdb.errors import Refused, RestoreError, VerificationError, VyaBackupDBError
+from vya_backupdb.errors import Refused, RestoreError, StorageError, VerificationError, VyaBackupDBError, few
 from vya_backupdb.locks import locked
 from vya_backupdb.log import get_logger
-from vya_backupdb.model import Action, Finding, SectionKind, Severity
+from vya_backupdb.model import Action, DatabaseDefinition, Finding, SectionKind, Severity
 from vya_backupdb.operations.choose import Chosen, Selection, choose
-from vya_backupdb.operations.load import FailedStatement, Loader, LoadReport
+from vya_backupdb.operations.failed import write_failed
+from vya_backupdb.operations.load import Loader, LoadReport
 from vya_backupdb.operations.progress import Progress
 
 log = get_logger(__name__)
 
 _CHECK_THREADS = 2
 """Sections in memory at a time; decompression is a hundred times as fast as any load."""
+
+_HALF_LOADED = "half loaded: mend the cause, then restore with --drop"
 
 _NOT_ROWS = frozenset({SectionKind.HEADER, SectionKind.SCHEMA, SectionKind.POST, SectionKind.FOOTER})
 
@@ -128,6 +128,8 @@ def _restore(
     database, connector, record = target.database, target.connector, chosen.record
     definition = record.definition if record else None
     present = connector.exists(database)
+    if present:
+        _refuse_system(target)
     contents = connector.contents(database) if present else ()
     if contents and record and not request.drop and _already_restored(target, record):
         return RestoreOutcome(target.instance.id, database, chosen.path, record, changed=False)
@@ -159,16 +161,18 @@ def _restore(
         if not present:
             connector.create(database, definition)
         report, verified = _load(target, source, request, progress)
-        if definition is not None:
-            connector.complete(database, definition)
-        _check_failed(target, report)
+        _check_failed(target, source, report, definition)
         objects = dict(connector.object_counts(database))
         _check_objects(database, record, objects)
     except VyaBackupDBError as error:
-        journal.append(target.folder, "restore failed", {**facts, "error": error.what})
+        _note(target, "restore failed", {**facts, "error": error.what})
         log.error("restore failed", instance=target.instance.id, error=error.what, **facts)
         raise
-    journal.append(target.folder, "restore", facts)
+    except BaseException as error:
+        _note(target, "restore failed", {**facts, "error": f"interrupted ({type(error).__name__})"})
+        log.error("restore interrupted", instance=target.instance.id, cure=_HALF_LOADED, **facts)
+        raise
+    _note(target, "restore", facts)
     seconds = time.monotonic() - started
     log.info("restore finished", instance=target.instance.id, seconds=round(seconds, 3), **facts)
     return RestoreOutcome(
@@ -184,6 +188,14 @@ def _restore(
         objects=objects,
         seconds=seconds,
     )
+
+
+def _note(target: _Target, event: str, facts: Mapping[str, object]) -> None:
+    """Write into the journal what has happened already, and cannot be undone if that fails."""
+    try:
+        journal.append(target.folder, event, facts)
+    except StorageError as error:
+        log.warning("journal not written", instance=target.instance.id, about=event, error=error.what)
 
 
 def _target_instance(request: RestoreRequest, chosen: Chosen) -> str:
@@ -239,10 +251,19 @@ def _check_script(engine: Engine, source: ScriptSource) -> None:
         if statement.action is Action.REFUSE
     ]
     if refused:
-        more = f"; and {len(refused) - 5} more" if len(refused) > 5 else ""
         raise Refused(
-            f"{source.path}: holds what a restore never executes: " + "; ".join(refused[:5]) + more,
+            f"{source.path}: holds what a restore never executes: {few(refused)}",
             cure="remove it from the script, or dump the database alone (without --create or --databases)",
+        )
+
+
+def _refuse_system(target: _Target) -> None:
+    """Raise Refused for a database that belongs to the server: it would be the end of it."""
+    own = {info.name.casefold() for info in target.connector.databases()}
+    if target.database.casefold() not in own:
+        raise Refused(
+            f"{target.instance.id}/{target.database}: belongs to the server itself",
+            cure="restore into another name with --target-database",
         )
 
 
@@ -256,8 +277,8 @@ def _refuse(target: _Target, contents: Sequence[str], findings: tuple[Finding, .
         cures.insert(0, "restore into another name with --target-database, or replace it with --drop")
     if what:
         raise Refused(
-            f"{target.instance.id}/{target.database}: " + "; ".join(what),
-            cure="; ".join(dict.fromkeys(cures)) or None,
+            f"{target.instance.id}/{target.database}: {few(what)}",
+            cure=few(cures) or None,
         )
 
 
@@ -276,31 +297,32 @@ def _load(
         return loader.load(), loader.rows_verified()
     except VyaBackupDBError as error:
         error.cure = f"{error.cure}; " if error.cure else ""
-        error.cure += f"{target.database} is half loaded: mend the cause, then restore with --drop"
+        error.cure += f"{target.database} is {_HALF_LOADED}"
         raise
     finally:
         progress.end()
 
 
-def _check_failed(target: _Target, report: LoadReport) -> None:
-    """Write the statements that failed to a file, and raise RestoreError."""
-    if not report.failed:
-        return
-    path = target.folder / f"failed_{file_name(target.database)}_{timestamp(datetime.now(UTC))}.sql"
-    with published(path) as file:
-        for failed in report.failed:
-            file.write(_as_script(failed))
-    first = report.failed[0].error
-    raise RestoreError(
-        f"{target.database}: all rows are there, but {len(report.failed)} statements after them failed, "
-        f"the first with: {first}",
-        cure=f"mend the cause and execute what is in {path}",
-    )
-
-
-def _as_script(failed: FailedStatement) -> bytes:
-    comment = failed.error.replace("\n", " ").encode()
-    return b"-- " + comment + b"\n" + failed.text + b";\n\n"
+def _check_failed(
+    target: _Target, source: ScriptSource, report: LoadReport, definition: DatabaseDefinition | None
+) -> None:
+    """Give the database its settings; write the statements that failed to a file, and raise RestoreError."""
+    cure = ""
+    if report.failed:
+        try:
+            path = write_failed(target.folder, target.database, target.engine, source, report.to_do)
+            cure = f"mend the cause and execute what is in {path}"
+        except StorageError as error:
+            cure = f"they could not be kept ({error.what}): mend the cause, then restore with --drop"
+    if definition is not None:
+        target.connector.complete(target.database, definition)
+    if report.failed:
+        count = len(report.failed)
+        of_them = f"{count} statements after them failed, the first" if count > 1 else "one after them failed"
+        raise RestoreError(
+            f"{target.database}: all rows are there, but {of_them} with: {report.failed[0].error}",
+            cure=cure,
+        )
 
 
 def _check_objects(database: str, record: BackupRecord | None, found: dict[str, int]) -> None:

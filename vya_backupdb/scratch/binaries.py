@@ -15,6 +15,7 @@ from vya_backupdb.model import Flavour
 ENGINE_MARK = ".vya-backupdb-engine"
 """A file in a root folder that was unpacked, and made to run without chroot, for our use."""
 
+_SHARED_CACHE = Path("/var/cache/vya-backupdb")
 _SYSTEM_FOLDERS = ("/usr/sbin", "/usr/bin", "/usr/libexec", "/usr/local/sbin", "/usr/local/bin")
 _POSTGRESQL_FOLDERS = ("usr/lib/postgresql/*/bin", "usr/pgsql-*/bin")
 _SERVERS: dict[Flavour, tuple[str, ...]] = {
@@ -69,13 +70,13 @@ def cache_folder() -> Path:
     For root it is /var/cache, because servers run as users that may not enter root's home.
     """
     if os.geteuid() == 0:
-        return Path("/var/cache/vya-backupdb")
+        return _SHARED_CACHE
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vya-backupdb"
 
 
 def engine_folders() -> list[Path]:
     """Root folders with an engine unpacked for us (by scripts/engines)."""
-    caches = dict.fromkeys((cache_folder(), Path("/var/cache/vya-backupdb")))
+    caches = dict.fromkeys((cache_folder(), _SHARED_CACHE))
     return sorted(mark.parent for cache in caches for mark in cache.glob(f"engines/*/{ENGINE_MARK}"))
 
 

@@ -41,41 +41,56 @@ class Order:
 
 
 class Supervised:
-    """A server that runs under its supervisor."""
+    """A folder, and then a server in it, under the eyes of a supervisor."""
 
-    def __init__(self, order: Order, folder: Folder, account: Account | None) -> None:
-        self.folder = folder
-        self._patience = order.patience
+    def __init__(self, folder: Folder) -> None:
+        self.folder = folder.path
+        self.pid = 0
+        """Of the server, once it is launched."""
+        self._patience = 0.0
         self._log = folder.path / LOG
         self._said = b""
-        with self._log.open("ab") as log:
-            self._supervisor = subprocess.Popen(
-                [sys.executable, "-I", "-S", supervisor.__file__],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                env=ENVIRONMENT,
-                cwd="/",
-                start_new_session=True,
-                pass_fds=(folder.lock,),
-            )
+        try:
+            with self._log.open("ab") as log:
+                self._supervisor = subprocess.Popen(
+                    [sys.executable, "-I", "-S", supervisor.__file__],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    env=ENVIRONMENT,
+                    cwd="/",
+                    start_new_session=True,
+                    pass_fds=(folder.lock,),
+                )
+        except BaseException:
+            shutil.rmtree(folder.path, ignore_errors=True)
+            raise
+        finally:
+            os.close(folder.lock)  # the supervisor has it now
+        self._write({"folder": str(folder.path), "parent": os.getpid()})
+
+    def launch(self, order: Order, account: Account | None) -> None:
+        """Start the server as the account. Raises ScratchError where it cannot be run."""
+        self._patience = order.patience
         self._write(
-            json.dumps(
-                {
-                    "argv": order.argv,
-                    "environment": dict(order.environment),
-                    "stop_signal": order.stop_signal,
-                    "death_signal": order.death_signal,
-                    "patience": order.patience,
-                    "uid": account.uid if account else None,
-                    "gid": account.gid if account else None,
-                    "folder": str(folder.path),
-                    "log": str(self._log),
-                    "parent": os.getpid(),
-                }
-            )
+            {
+                "argv": order.argv,
+                "environment": dict(order.environment),
+                "stop_signal": order.stop_signal,
+                "death_signal": order.death_signal,
+                "patience": order.patience,
+                "uid": account.uid if account else None,
+                "gid": account.gid if account else None,
+                "folder": str(self.folder),
+                "log": str(self._log),
+            }
         )
-        self.pid = self._await_pid()
+        deadline = time.monotonic() + 30
+        while b"\n" not in self._said:
+            if time.monotonic() > deadline or self._supervisor.poll() is not None:
+                raise ScratchError(f"{order.argv[0]}: cannot be started\n{self.log_tail()}")
+            self._listen(1)
+        self.pid = int(self._said.split()[1])
 
     def exited(self) -> bool:
         """Whether the server has ended by itself."""
@@ -89,7 +104,7 @@ class Supervised:
         return "(no log)"
 
     def stop(self) -> None:
-        """End the server and remove its folder. Raises ScratchError if that does not work in time."""
+        """End the server and remove the folder. Raises ScratchError if that does not work in time."""
         self._write("stop")
         with suppress(OSError):
             if self._supervisor.stdin is not None:
@@ -99,23 +114,12 @@ class Supervised:
         except subprocess.TimeoutExpired:
             self._supervisor.kill()  # the kernel then ends the server
             self._supervisor.wait()
-            shutil.rmtree(self.folder.path, ignore_errors=True)
+            shutil.rmtree(self.folder, ignore_errors=True)
         finally:
             if self._supervisor.stdout is not None:
                 self._supervisor.stdout.close()
-        if self.folder.path.exists():
-            raise ScratchError(f"{self.folder.path}: cannot be removed", cure="remove it by hand")
-
-    def _await_pid(self) -> int:
-        deadline = time.monotonic() + 30
-        while b"\n" not in self._said:
-            if time.monotonic() > deadline or self._supervisor.poll() is not None:
-                self._listen(0)
-                if b"\n" not in self._said:
-                    self.stop()
-                    raise ScratchError(f"cannot start a server: its supervisor ended\n{self.log_tail()}")
-            self._listen(1)
-        return int(self._said.split()[1])
+        if self.folder.exists():
+            raise ScratchError(f"{self.folder}: cannot be removed", cure="remove it by hand")
 
     def _listen(self, seconds: float) -> None:
         """Take what the supervisor has said."""
@@ -126,10 +130,11 @@ class Supervised:
         if ready:
             self._said += os.read(descriptor, 4096)
 
-    def _write(self, line: str) -> None:
+    def _write(self, message: object) -> None:
+        """Tell the supervisor something; it may be gone already."""
         if self._supervisor.stdin is not None and not self._supervisor.stdin.closed:
-            with suppress(OSError):  # it is gone already
-                self._supervisor.stdin.write(line.encode() + b"\n")
+            with suppress(OSError):
+                self._supervisor.stdin.write(json.dumps(message).encode() + b"\n")
                 self._supervisor.stdin.flush()
 
 

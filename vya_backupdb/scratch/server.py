@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import secrets
-import shutil
 import socket as sockets
 import time
 from collections.abc import Iterator
@@ -16,7 +14,7 @@ from vya_backupdb.errors import ScratchError
 from vya_backupdb.model import Flavour
 from vya_backupdb.scratch import folder as folders
 from vya_backupdb.scratch import template
-from vya_backupdb.scratch.account import Account, account_for
+from vya_backupdb.scratch.account import account_for
 from vya_backupdb.scratch.binaries import Binaries
 from vya_backupdb.scratch.flavour import Kind, NotReadyError, Settings, Site
 from vya_backupdb.scratch.mysql import MariaDB, MySQL
@@ -67,8 +65,10 @@ def start(
     kind = _KINDS[binaries.flavour]
     account = account_for(binaries.flavour)
     for attempt in range(1, _ATTEMPTS + 1):
-        site, server = _launch(kind, binaries, account, settings or {})
+        server = Supervised(folders.make(account))
         try:
+            site = Site(binaries, server.folder, _free_port(), secrets.token_hex(16), account)
+            _launch(kind, site, server, settings or {})
             if not _answers(kind, site, server, wait):
                 if attempt < _ATTEMPTS:
                     continue
@@ -87,21 +87,10 @@ def start(
             server.stop()
 
 
-def _launch(
-    kind: Kind, binaries: Binaries, account: Account | None, settings: Settings
-) -> tuple[Site, Supervised]:
+def _launch(kind: Kind, site: Site, server: Supervised, settings: Settings) -> None:
     """Lay out a data folder and start the server on it, without waiting for it."""
-    folder = folders.make(account)
-    try:
-        site = Site(binaries, folder.path, _free_port(), secrets.token_hex(16), account)
-        template.lay(binaries, site.data, account, lambda data: kind.initialise(site, data))
-        order = kind.order(site, settings)
-        return site, Supervised(order, folder, account)
-    except BaseException:
-        shutil.rmtree(folder.path, ignore_errors=True)
-        raise
-    finally:
-        os.close(folder.lock)  # the supervisor has it now
+    template.lay(site.binaries, site.data, lambda data: kind.initialise(site, data))
+    server.launch(kind.order(site, settings), site.account)
 
 
 def _answers(kind: Kind, site: Site, server: Supervised, wait: float) -> bool:

@@ -1,12 +1,14 @@
 """The process between a throw-away server and us: it ends the server and removes the folder, come what may.
 
 It runs as a script of its own (standard library only) in a session of its own, so that what ends us does
-not end it. It ends the server when it is told to, when its stdin closes, when the process that started it
-is gone (also by SIGKILL), or on SIGTERM. If it is itself killed, the kernel ends the server
-(PR_SET_PDEATHSIG), and the next start removes the folder.
+not end it. It is there before anything is put into the folder. It ends the server and removes the folder
+when it is told to, when its stdin closes, when the process that started it is gone (also by SIGKILL), or on
+SIGTERM. If it is itself killed, the kernel ends the server (PR_SET_PDEATHSIG), and the next start removes
+the folder.
 
-Its stdin: one line of JSON (see `Order` in process.py); any further line means "stop".
-Its stdout: `pid N` when the server has been started, `exited N` when it has ended.
+Its stdin: a line with the folder and the pid of who started it, then a line with the order (see `Order` in
+process.py), both as JSON; any further line means "stop".
+Its stdout: `pid N` when the server has been started, `exited N` when it has ended by itself.
 """
 
 import contextlib
@@ -17,7 +19,6 @@ import select
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -25,49 +26,80 @@ from typing import Any
 PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
-def main() -> None:
-    """Start the server that stdin describes, and stay until it and its folder are gone."""
-    order = json.loads(sys.stdin.readline())
-    signals, wakeup = os.pipe()
-    os.set_blocking(wakeup, False)
-    signal.set_wakeup_fd(wakeup)
-    stopping = False
+class Watch:
+    """Waits for lines on stdin, the end of our starter, the end of the server, and SIGTERM."""
 
-    def stop(*_: object) -> None:
-        nonlocal stopping
-        stopping = True
+    def __init__(self) -> None:
+        self._told = False
+        self._input = b""
+        self._signals, wakeup = os.pipe()
+        os.set_blocking(wakeup, False)
+        signal.set_wakeup_fd(wakeup)
+        signal.signal(signal.SIGTERM, self._stop)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        for ignored in (signal.SIGINT, signal.SIGHUP, signal.SIGPIPE):
+            signal.signal(ignored, signal.SIG_IGN)
+        self._poll = select.poll()
+        self._poll.register(0, select.POLLIN)
+        self._poll.register(self._signals, select.POLLIN)
 
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
-    for ignored in (signal.SIGINT, signal.SIGHUP, signal.SIGPIPE):
-        signal.signal(ignored, signal.SIG_IGN)
-    try:
-        server = launch(order)
-        try:
-            say(f"pid {server.pid}")
-            poll = select.poll()
-            poll.register(sys.stdin, select.POLLIN | select.POLLHUP)
-            poll.register(signals, select.POLLIN)
+    def _stop(self, *_: object) -> None:
+        self._told = True
+
+    def starter(self, pid: int) -> None:
+        """Stop when this process ends."""
+        with contextlib.suppress(OSError):  # the kernel is too old: the end of stdin must do
             try:
-                poll.register(os.pidfd_open(order["parent"]), select.POLLIN)
-            except OSError:
-                stopping = os.getppid() == 1  # it is gone, or the kernel is too old: then stdin must do
-            while not stopping and server.poll() is None:
-                for descriptor, _ in poll.poll():
-                    if descriptor == signals:
-                        os.read(signals, 512)
-                    else:
-                        stopping = True
-            if not stopping:
-                say(f"exited {server.poll()}")
-                sys.stdin.read()
-        finally:
-            end(server, order["stop_signal"], order["patience"])
+                self._poll.register(os.pidfd_open(pid), select.POLLIN)
+            except ProcessLookupError:
+                self._told = True
+
+    def line(self, server: "subprocess.Popen[bytes] | None" = None) -> bytes:
+        """Give the next line from stdin; nothing where it is time to stop, or the server has ended."""
+        while b"\n" not in self._input:
+            if self._told or (server is not None and server.poll() is not None):
+                return b""
+            for descriptor, _ in self._poll.poll():
+                if descriptor == 0 and (data := os.read(0, 65536)):
+                    self._input += data
+                elif descriptor == self._signals:
+                    os.read(self._signals, 512)
+                else:
+                    self._told = True
+        line, _, self._input = self._input.partition(b"\n")
+        return line
+
+
+def main() -> None:
+    """Watch over the folder, then over the server in it, until both are gone."""
+    watch = Watch()
+    first = watch.line()
+    if not first:
+        return
+    site = json.loads(first)
+    watch.starter(site["parent"])
+    try:
+        order = json.loads(watch.line() or '"stop"')
+        if order != "stop":
+            watch_over(watch, order)
     finally:
-        remove(order["folder"])
+        remove(site["folder"])
 
 
-def launch(order: dict[str, Any]) -> subprocess.Popen[bytes]:
+def watch_over(watch: Watch, order: dict[str, Any]) -> None:
+    """Start the server, and end it when it is time."""
+    server = launch(order)
+    try:
+        say(f"pid {server.pid}")
+        told = watch.line(server)
+        if not told and server.poll() is not None:
+            say(f"exited {server.returncode}")
+            watch.line()
+    finally:
+        end(server, order["stop_signal"], order["patience"])
+
+
+def launch(order: dict[str, Any]) -> "subprocess.Popen[bytes]":
     """Start the server as the user that the order names, bound to our life."""
     prctl = ctypes.CDLL(None, use_errno=True).prctl
     us = os.getpid()
@@ -105,8 +137,8 @@ def end(server: "subprocess.Popen[bytes]", stop_signal: int, patience: float) ->
 
 
 def remove(folder: str) -> None:
-    """Remove the folder; the server's own children may still write into it for a moment."""
-    for _ in range(50):
+    """Remove the folder; what was at work in it may still write into it for a moment."""
+    for _ in range(100):
         shutil.rmtree(folder, ignore_errors=True)
         if not os.path.lexists(folder):
             return

@@ -13,7 +13,6 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from vya_backupdb.errors import ScratchError
-from vya_backupdb.scratch.account import Account
 from vya_backupdb.scratch.binaries import Binaries, cache_folder
 from vya_backupdb.scratch.process import ENVIRONMENT
 
@@ -21,9 +20,7 @@ _LAYOUT = "1"
 """Changes where the way of initialising changes."""
 
 
-def lay(
-    binaries: Binaries, target: Path, account: Account | None, initialise: Callable[[Path], None]
-) -> None:
+def lay(binaries: Binaries, target: Path, initialise: Callable[[Path], None]) -> None:
     """Make `target` an initialised data folder: a copy of the template, which is made first if need be.
 
     Where the cache cannot be used the folder is initialised directly. Raises ScratchError.

@@ -1,4 +1,4 @@
-r"""Where a statement of a mysql/mariadb script ends, and what it is made of, in bytes.
+r"""Where a statement of a mysql/mariadb script ends, in bytes.
 
 The rules are those of the clients (`add_line` and `find_command` in client/mysql.cc of MySQL and MariaDB),
 checked by running both:
@@ -11,64 +11,31 @@ checked by running both:
 - A backslash outside of quotes and comments is a client command (`\! ls`), but for `\N`, which is NULL. Long
   names (`system ls`) are commands at the beginning of a statement.
 
-The servers agree on all of it, with two exceptions. In sjis, cp932, big5, gbk and gb18030 a character's second
-byte may look like a backslash or backtick; the clients find that out from their own character set, the
-servers from character_set_client, as is done here. And mysqldump (9.7) writes a routine, trigger or event that
-ends in a line comment so that the comment hides the delimiter (`-- why */;;`); the clients run past it, here the
-line that always follows (`DELIMITER ;` or the time zone's restoring) shows where the statement was meant to end.
+The servers agree on all of it, with two exceptions. In some character sets a character's second byte may look
+like a backslash or backtick; the clients go by their own character set, the servers by character_set_client,
+as is done here. And mysqldump (9.7) writes a routine, trigger or event that ends in a line comment so that it
+hides the delimiter (`-- why */;;`). The clients run past it; here the line that always follows
+(`DELIMITER ;`, or the restoring of the time zone) shows where the statement was meant to end.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from functools import lru_cache
 from typing import Final
 
+from vya_backupdb.engines.mysql.modes import Modes, masked
+
 Buffer = bytes | bytearray
 
 COMMANDS: Final = frozenset(
     b"? charset clear connect costs edit ego exit go help nopager notee nowarning pager print prompt"
-    b" query_attributes quit rehash resetconnection sandbox source ssl_session_data_print status system tee use"
-    b" warnings".split()
+    b" query_attributes quit rehash resetconnection sandbox source ssl_session_data_print status system tee"
+    b" use warnings".split()
 )
-"""Long names of the clients' commands but DELIMITER: `help` of mysql 9.7 --commands, mariadb 10.11 and 11.8."""
-
-_HIDING: Final = {
-    "sjis": rb"[\x81-\x9f\xe0-\xfc][\x40-\x7e\x80-\xfc]",
-    "cp932": rb"[\x81-\x9f\xe0-\xfc][\x40-\x7e\x80-\xfc]",
-    "big5": rb"[\xa1-\xf9][\x40-\x7e\xa1-\xfe]",
-    "gbk": rb"[\x81-\xfe][\x40-\x7e\x80-\xfe]",
-    "gb18030": rb"[\x81-\xfe](?:[\x40-\x7e\x80-\xfe]|[0-9][\x81-\xfe][0-9])",
-}
-"""Character sets whose characters may hold a byte that looks like a backslash or backtick (strings/ctype-*.c)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Modes:
-    """What the session's settings change about reading."""
-
-    ansi_quotes: bool = False
-    """`"x"` is a name, not a string."""
-    no_backslash_escapes: bool = False
-    charset: str | None = None
-    """The client's character set where it is one of those that hide bytes."""
-
-    @staticmethod
-    def of(sql_mode: str, charset: str) -> Modes:
-        """Give the modes of an sql_mode (a list, or any expression that names modes) and character set."""
-        named = set(re.findall(r"[A-Z0-9_]+", sql_mode.upper()))
-        return Modes(
-            ansi_quotes=not named.isdisjoint(_IMPLY_ANSI_QUOTES),
-            no_backslash_escapes="NO_BACKSLASH_ESCAPES" in named,
-            charset=charset.lower() if charset.lower() in _HIDING else None,
-        )
-
-
-_IMPLY_ANSI_QUOTES = {"ANSI_QUOTES", "ANSI", "DB2", "MAXDB", "MSSQL", "ORACLE", "POSTGRESQL"}
-PLAIN: Final = Modes()
+"""Long names of commands but DELIMITER: `help` of mysql 9.7 with --commands, of mariadb 10.11 and 11.8."""
 
 
 class Kind(Enum):
@@ -143,20 +110,6 @@ def scan(data: Buffer, start: int, delimiter: bytes, modes: Modes, *, final: boo
         window *= 2
 
 
-def masked(text: bytes, modes: Modes) -> bytes:
-    """Give text of the same length in which no byte of a character looks like a backslash or quote."""
-    if modes.charset is None:
-        return text
-    pattern = _mask(modes.charset, modes.no_backslash_escapes)
-    return pattern.sub(lambda found: found[0] if found[0][:1] == b"\\" else b"\x80" * len(found[0]), text)
-
-
-@lru_cache(maxsize=16)
-def _mask(charset: str, no_backslash_escapes: bool) -> re.Pattern[bytes]:
-    escape = b"" if no_backslash_escapes else rb"\\.|"
-    return re.compile(escape + _HIDING[charset], re.DOTALL)
-
-
 class _Scan:
     """One walk from a unit's beginning to its end."""
 
@@ -188,12 +141,8 @@ class _Scan:
                 if stop is None:
                     return self._unfinished("a statement")
                 pos = stop.start()
-            if pos + 4 > size and not self._final:
-                return None
             if data.startswith(self._delimiter, pos):
                 return self._ended(pos, pos + len(self._delimiter))
-            if pos + len(self._delimiter) > size and not self._final:
-                return None
             char = data[pos]
             if char in b"'\"`":
                 self._begin = pos if self._begin < 0 else self._begin
@@ -320,81 +269,10 @@ class _Scan:
         return -1 if unit is None else unit
 
     def _backslash(self, pos: int) -> int:
-        r"""Give the offset after `\N`, or after the line of a client command, which is taken down; -1: no end."""
+        r"""Give the offset after `\N`, or after the line of a client command, which is noted; -1: no end."""
         if self._data.startswith(b"\\N", pos):
             return pos + 2
         if not self._command:
             self._command = bytes(self._data[pos : pos + 2])
         newline = self._data.find(b"\n", pos)
         return newline + 1 if newline >= 0 else -1
-
-
-# ---------------------------------------------------------------------------- what a statement is made of
-
-
-class Token(Enum):
-    """What a piece of a statement is."""
-
-    WORD = auto()
-    """A keyword, an unquoted name or a number."""
-    NAME = auto()
-    STRING = auto()
-    VARIABLE = auto()
-    """`@x`, `@'x'` or `@@session.x`."""
-    OPEN = auto()
-    """The beginning of a conditional comment with its version."""
-    CLOSE = auto()
-    OTHER = auto()
-    """One character."""
-
-
-Piece = tuple[Token, int, int]
-"""What it is, and where it begins and ends."""
-
-_TOKENS = r"""
-    (?: [\s\x00]++ | /\*(?!!|M!).*?\*/ | --(?=[\s\x00-\x1f]|\Z)[^\n]*+ | \#[^\n]*+ )*+
-    (?: (?P<OPEN>/\*M?!\d*+)
-      | (?P<CLOSE>\*/)
-      | (?P<NAME>`(?:[^`]++|``)*+`{name})
-      | (?P<STRING>{string})
-      | (?P<VARIABLE>@@?+(?:[A-Za-z0-9_.$\x80-\xff]++|`(?:[^`]++|``)*+`|{string}))
-      | (?P<WORD>[A-Za-z0-9_$\x80-\xff]++)
-      | (?P<OTHER>.)
-    )"""
-
-
-@lru_cache(maxsize=4)
-def _tokens(ansi_quotes: bool, no_backslash_escapes: bool) -> re.Pattern[bytes]:
-    escape = "" if no_backslash_escapes else r"|\\."
-    excluded = "" if no_backslash_escapes else r"\\"
-    string = rf"'(?:[^'{excluded}]++|''{escape})*+'"
-    double = rf"\"(?:[^\"{excluded}]++|\"\"{escape})*+\""
-    name = r"|\"(?:[^\"]++|\"\")*+\""
-    pattern = (
-        _TOKENS.replace("{name}", name).replace("{string}", string)
-        if ansi_quotes
-        else _TOKENS.replace("{name}", "").replace("{string}", f"{string}|{double}")
-    )
-    return re.compile(pattern.encode("latin-1"), re.VERBOSE | re.DOTALL)
-
-
-def tokens(text: bytes, modes: Modes) -> Iterator[Piece]:
-    """Give the pieces of a statement without white space and comments, lazily."""
-    text = masked(text, modes)
-    pattern = _tokens(modes.ansi_quotes, modes.no_backslash_escapes)
-    pos = 0
-    while True:
-        found = pattern.match(text, pos)
-        if found is None:
-            return
-        group = found.lastgroup or "OTHER"
-        pos = found.end()
-        yield Token[group], found.start(group), pos
-
-
-def unquoted(piece: bytes) -> bytes:
-    """Give a name without its quotes; anything else as it is."""
-    quote = piece[:1]
-    if quote in (b"`", b'"') and len(piece) > 1:
-        return piece[1:-1].replace(quote * 2, quote)
-    return piece

@@ -67,13 +67,15 @@ class Table:
     """`table`, `view` or `sequence`."""
     engine: str | None
     """None for a view, and for a table that the server cannot open."""
+    versioned: bool = False
+    """MariaDB: the table keeps the history of its rows."""
 
 
 def tables(queries: Queries, database: str) -> list[Table]:
     """Give the tables, views and sequences of a database that the account sees."""
     kinds = {"VIEW": "view", "SYSTEM VIEW": "view", "SEQUENCE": "sequence"}
     return [
-        Table(str(name), kinds.get(str(kind), "table"), engine)
+        Table(str(name), kinds.get(str(kind), "table"), engine, versioned=kind == "SYSTEM VERSIONED")
         for name, kind, engine in queries.rows(
             "SELECT table_name, table_type, engine FROM information_schema.tables"
             " WHERE table_schema = %s AND table_type <> 'TEMPORARY' ORDER BY table_name",

@@ -99,6 +99,7 @@ def plan_dump(queries: Queries, facts: ServerFacts, privileges: Privileges, data
         *_hostile_events(queries, database),
         *_unlike_transactions(locked),
         *_rows_elsewhere(tables),
+        *_lost_history(queries, facts, database, tables),
     ]
     if listing.is_read_only(queries, facts, database):
         findings.append(
@@ -208,6 +209,36 @@ def _unlike_transactions(locked: Sequence[listing.Table]) -> Iterator[Finding]:
             f"tables that know no transactions: {named}: all tables of the database are locked against "
             "writing while it is dumped",
             cure="convert them: ALTER TABLE ... ENGINE=InnoDB",
+        )
+
+
+def _lost_history(
+    queries: Queries, facts: ServerFacts, database: str, tables: Sequence[listing.Table]
+) -> Iterator[Finding]:
+    """Name the system-versioned tables whose history mariadb-dump cannot write."""
+    versioned = [table.name for table in tables if table.versioned]
+    if not versioned:
+        return
+    if facts.version_number < (10, 11):
+        yield Finding(
+            Severity.WARNING,
+            f"system-versioned tables: {few(versioned)}: the dump tools before 10.11 leave their history out",
+            cure="upgrade the server",
+        )
+        return
+    by_transaction = [
+        str(name)
+        for (name,) in queries.rows(
+            "SELECT table_name FROM information_schema.columns WHERE table_schema = %s"
+            " AND generation_expression = 'ROW START' AND data_type = 'bigint'",
+            database,
+        )
+    ]
+    if by_transaction:
+        yield Finding(
+            Severity.FAULT,
+            f"tables with history by transaction: {few(by_transaction)}: mariadb-dump refuses them",
+            cure="version them by time (TIMESTAMP(6) columns), or keep them in a database of their own",
         )
 
 

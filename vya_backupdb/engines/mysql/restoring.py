@@ -6,12 +6,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
-from vya_backupdb.engines.mysql.lexer import PLAIN, Kind
+from vya_backupdb.engines.mysql.definitions import Definition
+from vya_backupdb.engines.mysql.lexer import Kind
+from vya_backupdb.engines.mysql.modes import PLAIN
 from vya_backupdb.engines.mysql.rewriting import disabled_event, unwrapped, without_database
 from vya_backupdb.engines.mysql.script import UnusualSection
 from vya_backupdb.engines.mysql.settings import Scope
 from vya_backupdb.engines.mysql.splitter import Part, Splitter
-from vya_backupdb.engines.mysql.statements import Definition, Meaning
+from vya_backupdb.engines.mysql.statements import Meaning
 from vya_backupdb.model import Action, Section, SectionKind, Statement
 
 _EVENT_SETTINGS: Final = frozenset({"character_set_client", "collation_connection"})
@@ -19,10 +21,10 @@ _EVENT_SETTINGS: Final = frozenset({"character_set_client", "collation_connectio
 
 
 def statements(section: Section) -> Iterator[Statement]:
-    """Give every statement of a section, in order; what is only for the mysql client is skipped or refused.
+    """Give every statement of a section, in order.
 
-    Events are created disabled; what enables them is in `later`, and so are the settings that must be in force
-    then. Whoever executes the `later`s executes all of them in one session, in order.
+    Events are created disabled; what enables them is in `later`, and so are the settings that must be in
+    force then: the `later`s of all sections are for one session, in order.
     """
     found = (_statement(section, part) for part in _parts(section))
     pairs = (pair for pair in found if pair is not None)

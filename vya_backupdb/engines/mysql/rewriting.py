@@ -6,14 +6,16 @@
   default, names the source's database. Without a name it alters the one that is restored.
 - Events are created disabled, so that none fires during a restore. ALTER EVENT makes whoever executes it
   the definer, and the session's character set, collation and the database's default collation the event's
-  (MySQL 9.7, MariaDB 10.11 and 11.8): so it names the definer, and runs between the same settings as the CREATE.
+  (MySQL 9.7, MariaDB 10.11 and 11.8). So it names the definer, and is to run between the same settings as
+  the CREATE.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vya_backupdb.engines.mysql.lexer import Modes, Piece, Token, tokens, unquoted
+from vya_backupdb.engines.mysql.modes import Modes
+from vya_backupdb.engines.mysql.tokens import Piece, Token, tokens, unquoted
 
 
 def unwrapped(text: bytes, modes: Modes) -> bytes:

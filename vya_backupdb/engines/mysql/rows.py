@@ -3,13 +3,13 @@ r"""INSERT statements: where one ends and how many rows it holds, fast and exact
 Nearly all bytes of a dump are rows, so a statement is taken as a whole here, by operations that run in C:
 
 1. A candidate for its end is found: `;` at the end of a line. (The tools escape newlines in values.)
-2. Escaped quotes are dropped, then all bytes but quotes, parentheses and what must not be outside of strings.
-   Then quotes that stand side by side go: a pair taken out never changes on which side of a string the rest is.
+2. Escaped quotes are replaced, then dropped all bytes but quotes, parentheses and what must not be outside of
+   strings. Then quotes that stand side by side go: a pair taken out never changes whether the rest is inside.
 3. Now few strings are left, those with kept bytes in them. They are cut out at their quotes.
 4. What remains stood outside of strings and must be `()()()`: the rows, none nested.
 
 What does not answer as the tools' output does (a `;`, a comment, a quoted name, nested parentheses or a
-clause behind the rows outside of strings, no end in sight) is left to the lexer, which reads it piece by piece.
+clause behind the rows outside of strings, no end in sight) is left to the lexer.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from vya_backupdb.engines.mysql.lexer import Buffer, Modes, Token, tokens, unquoted
+from vya_backupdb.engines.mysql.lexer import Buffer
+from vya_backupdb.engines.mysql.modes import Modes
+from vya_backupdb.engines.mysql.tokens import Token, tokens, unquoted
 
 Match = re.Match[bytes]
 
@@ -27,19 +29,20 @@ _TRIVIA = rb"(?:[\s\x00]++|--[^\n]*+\n|\#[^\n]*+\n)*+"
 _COLUMNS = rb"\((?:[^()`\"]++|`(?:[^`]++|``)*+`|\"(?:[^\"]++|\"\")*+\")*+\)"
 _HEAD: Final = re.compile(
     _TRIVIA
-    + rb"(?P<text>(?:INSERT|REPLACE)(?:[ ]++(?:LOW_PRIORITY|DELAYED|HIGH_PRIORITY|IGNORE))*+[ ]++INTO[ ]++)(?P<table>"
+    + rb"(?P<text>(?:INSERT|REPLACE)(?: ++(?:LOW_PRIORITY|DELAYED|HIGH_PRIORITY|IGNORE))*+ ++INTO ++)"
+    + rb"(?P<table>"
     + _NAME
-    + rb")[ ]*+(?:"
+    + rb") *+(?:"
     + _COLUMNS
-    + rb"[ ]*+)?+VALUES\s*+(?=\()"
+    + rb" *+)?+VALUES\s*+(?=\()"
 )
 
 _KEPT = b"'()\"`#;*=\\"
 """Quotes, parentheses, and what shows that something else than values stands outside of strings."""
 _DROPPED: Final = bytes(set(range(256)) - set(_KEPT))
 _DROPPED_BUT_DASHES: Final = bytes(set(range(256)) - set(_KEPT + b"-"))
-_CLAUSE: Final = re.compile(rb"\)\s*+(?:AS|RETURNING)\b", re.IGNORECASE)
-"""What may follow the rows, with parentheses of its own but without `=` (ON DUPLICATE KEY UPDATE has one)."""
+_CLAUSE: Final = re.compile(rb"\)[\s\x00]*+(?:AS|ON|RETURNING)\b", re.IGNORECASE)
+"""What may follow the rows; it may have parentheses of its own."""
 _LONGEST_CLAUSE = 1 << 14
 
 
@@ -75,8 +78,8 @@ def counted(values: bytes, *, backslashes: bool = True) -> int | None:
     if backslashes and b"\\" in values:
         pieces = values.split(b"\\'")
         if any(piece.endswith(b"\\") for piece in pieces):
-            pieces = values.replace(b"\\\\", b"").split(b"\\'")
-        values = b"".join(pieces)
+            pieces = values.replace(b"\\\\", b"=").split(b"\\'")
+        values = b"=".join(pieces)  # suspicious, in case it did not stand in a string
     dashes = b"--" in values
     left = values.translate(None, _DROPPED_BUT_DASHES if dashes else _DROPPED).replace(b"''", b"")
     if b"'" in left:
@@ -98,15 +101,16 @@ def counted_slowly(text: bytes, modes: Modes) -> int | None:
     """Count the rows of any INSERT by its tokens; None for one whose rows a script does not tell (SELECT)."""
     rows = depth = 0
     after_values = False
+    before = piece = b""
     for token, start, end in tokens(text, modes):
-        piece = text[start:end]
+        before, piece = piece, text[start:end]
         if token is Token.OTHER and piece in b"()":
             depth += 1 if piece == b"(" else -1
             if after_values and depth == 0:
                 rows += 1
         elif depth == 0 and token is Token.WORD:
             word = piece.upper()
-            if after_values and word != b"ROW":
+            if after_values and before == b")" and word in (b"AS", b"ON", b"RETURNING"):
                 return rows
             if word in (b"SELECT", b"TABLE", b"WITH"):
                 return None

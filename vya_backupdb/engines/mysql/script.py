@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from vya_backupdb.engines.mysql.lexer import PLAIN, Kind, Modes
+from vya_backupdb.engines.mysql.lexer import Kind
+from vya_backupdb.engines.mysql.modes import PLAIN, Modes
 from vya_backupdb.engines.mysql.settings import Assignment, Scope, modes_of
 from vya_backupdb.engines.mysql.splitter import Part, Splitter
 from vya_backupdb.engines.mysql.statements import Place
@@ -144,7 +145,7 @@ class MySQLScriptReader:
             self._pending = rest
 
     def _extend(self, kind: SectionKind, piece: _Piece) -> Iterator[Section]:
-        """Add what is pending and a part to the section of this kind, ending the current one where it must."""
+        """Add what is pending and a part to a section of this kind, ending the current one where it must."""
         table = piece.part.meaning.table if kind is SectionKind.ROWS else None
         current = self._current
         if current is None:
@@ -219,8 +220,9 @@ class MySQLScriptReader:
         )
 
     def _refusal(self, what: str) -> Refused:
+        pos = self._offset + self._splitter.pos
         return Refused(
-            f"the script cannot be executed in parts: {what} (before byte {self._offset + self._splitter.pos})",
+            f"the script cannot be executed in parts: {what} (before byte {pos})",
             cure="load it with the server's own client, or split it there",
         )
 
@@ -275,7 +277,10 @@ class _Current:
     @property
     def can_be_cut(self) -> bool:
         """Whether the section may end here and another of its kind follow."""
-        return self.delimiter == b";" and (self.kind is SectionKind.ROWS or not self._open)
+        if self.kind is SectionKind.ROWS:
+            return self.delimiter == b";"
+        is_long = self.kind in (SectionKind.SCHEMA, SectionKind.POST)
+        return is_long and self.delimiter == b";" and not self._open
 
     def continued(self) -> _Current:
         """Give the section behind a cut, in which the same settings are in force."""

@@ -75,6 +75,7 @@ class MySQLSession:
             f"SET SESSION autocommit = 0, SESSION lock_wait_timeout = {seconds},"
             f" SESSION wait_timeout = {_IDLE}, SESSION interactive_timeout = {_IDLE},"
             " SESSION net_read_timeout = 3600, SESSION net_write_timeout = 3600"
+            " /*M!, SESSION max_statement_time = 0 */"
         )
 
     def execute(self, statement: Statement) -> int:

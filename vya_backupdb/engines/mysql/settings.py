@@ -11,10 +11,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
-from functools import lru_cache
 from typing import Final
 
-from vya_backupdb.engines.mysql.lexer import PLAIN, Modes, Piece, Token, tokens, unquoted
+from vya_backupdb.engines.mysql.modes import PLAIN, Modes
+from vya_backupdb.engines.mysql.tokens import Piece, Token, tokens, unquoted
 
 
 class Scope(Enum):
@@ -54,7 +54,7 @@ _SCOPES: Final = {
     "PERSIST_ONLY": Scope.GLOBAL,
 }
 _NAMES_SETS = ("character_set_client", "character_set_results", "collation_connection")
-_OTHER_SET_STATEMENTS: Final = {"PASSWORD", "ROLE", "DEFAULT", "TRANSACTION", "STATEMENT", "RESOURCE"}
+_OTHER_SET_STATEMENTS: Final = {"ROLE", "DEFAULT", "TRANSACTION", "STATEMENT", "RESOURCE"}
 
 HARMLESS: Final = frozenset(
     {
@@ -71,7 +71,6 @@ HARMLESS: Final = frozenset(
 """Settings that do not change what a statement of a dump means; without them it works, or fails loudly."""
 
 
-@lru_cache(maxsize=1024)
 def assignments(text: bytes, modes: Modes) -> tuple[Assignment, ...] | None:
     """Take a SET statement apart; None for one that sets no variables, or is not understood."""
     pieces = [piece for piece in tokens(text, modes) if piece[0] not in (Token.OPEN, Token.CLOSE)]
@@ -83,7 +82,7 @@ def assignments(text: bytes, modes: Modes) -> tuple[Assignment, ...] | None:
         return _names(text, pieces[2:])
     if first in ("CHARSET", "CHARACTER") and second != "=":
         return _names(text, pieces[2 if first == "CHARSET" else 3 :])
-    if first in _OTHER_SET_STATEMENTS and second not in ("=", ":"):
+    if first == "PASSWORD" or (first in _OTHER_SET_STATEMENTS and second not in ("=", ":")):
         return None
     found = []
     for group in _by_comma(text, pieces[1:]):

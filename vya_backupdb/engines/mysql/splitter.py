@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from vya_backupdb.engines.mysql import rows
-from vya_backupdb.engines.mysql.lexer import PLAIN, Buffer, Kind, Modes, Unit, scan
+from vya_backupdb.engines.mysql.lexer import Buffer, Kind, Unit, scan
+from vya_backupdb.engines.mysql.modes import PLAIN, Modes
 from vya_backupdb.engines.mysql.settings import Session
 from vya_backupdb.engines.mysql.statements import Meaning, Place, understand
 from vya_backupdb.model import Action
@@ -90,9 +91,7 @@ class Splitter:
         meaning, count = Meaning(Place.NEXT, Action.SKIP), 0
         if unit.kind is Kind.DELIMITER:
             meaning = self._new_delimiter(unit)
-        elif unit.kind is Kind.COMMAND:
-            meaning = _client_command(unit.argument)
-        elif unit.kind is Kind.STATEMENT and unit.argument:
+        elif unit.argument:
             meaning = _client_command(unit.argument)
         elif unit.kind is Kind.STATEMENT and unit.text_end > unit.text_start:
             text = bytes(self.data[unit.text_start : unit.text_end])

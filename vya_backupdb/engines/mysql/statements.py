@@ -7,12 +7,14 @@ restore executes a script out of its order and in several sessions.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum, auto
-from itertools import islice
+from functools import lru_cache
 from typing import Final
 
-from vya_backupdb.engines.mysql.lexer import COMMANDS, Modes, Piece, Token, tokens, unquoted
+from vya_backupdb.engines.mysql.definitions import Definition, Head, definition_in
+from vya_backupdb.engines.mysql.lexer import COMMANDS
+from vya_backupdb.engines.mysql.modes import Modes
 from vya_backupdb.engines.mysql.settings import IS_SET, Assignment, Scope, assignments
 from vya_backupdb.model import Action
 
@@ -37,21 +39,6 @@ class Place(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Definition:
-    """What a CREATE, ALTER or DROP is about."""
-
-    verb: str
-    """CREATE, ALTER or DROP."""
-    kind: str
-    """In lower case: `table`, `view`, `trigger`, `package body` ..."""
-    name: bytes
-    database: bytes | None = None
-    """Where the name is qualified with one."""
-    definer: bytes | None = None
-    """As `user@host`, or `CURRENT_USER`, or a role; None where there is no DEFINER."""
-
-
-@dataclass(frozen=True, slots=True)
 class Meaning:
     """What a statement means for a restore."""
 
@@ -68,16 +55,13 @@ class Meaning:
     """The user variables from which a SET restores such settings."""
 
 
-_MOST_HEAD = 64
-"""Pieces looked at to tell what a statement is; a DEFINER and a list of options fit in."""
-
 _SCHEMA_KINDS: Final = frozenset({"table", "sequence"})
 _POST_KINDS: Final = frozenset(
     {"view", "trigger", "procedure", "function", "event", "package", "package body", "library"}
 )
 _DATABASE_KINDS: Final = frozenset({"database", "schema"})
 _MAY_NAME_DATABASE: Final = frozenset({"trigger", "database", "schema"})
-"""All others are only ever written without a database's name; MariaDB keeps a trigger's text as it was typed."""
+"""All others are always written without a database's name; MariaDB keeps a trigger's text as it was typed."""
 
 _REPLICATION: Final = "it would set this server's replication"
 _LEAVES: Final = "it leaves the database that is restored"
@@ -87,7 +71,7 @@ def understand(text: bytes, modes: Modes) -> Meaning:
     """Tell what a statement means; `text` begins with its first word or a conditional comment."""
     if IS_SET.match(text):
         return _set(text, modes)
-    head = _Head(text, modes)
+    head = Head(text, modes)
     verb = head.word(0)
     handler = _HANDLERS.get(verb)
     meaning = handler(head) if handler is not None else None
@@ -98,11 +82,6 @@ def understand(text: bytes, modes: Modes) -> Meaning:
     return _refused(f"{head.excerpt()} is no statement of a dump of a database")
 
 
-def definition(text: bytes, modes: Modes) -> Definition | None:
-    """Tell what a statement creates, alters or drops, and who its definer is; None for all others."""
-    return _definition(_Head(text, modes))
-
-
 def _refused(reason: str, place: Place = Place.SCHEMA) -> Meaning:
     return Meaning(place, Action.REFUSE, reason)
 
@@ -111,51 +90,10 @@ def _skipped(place: Place, reason: str | None = None) -> Meaning:
     return Meaning(place, Action.SKIP, reason)
 
 
-@dataclass(slots=True)
-class _Head:
-    """The first pieces of a statement, without the marks of conditional comments."""
-
-    text: bytes
-    modes: Modes
-    pieces: Sequence[Piece] = field(init=False)
-
-    def __post_init__(self) -> None:
-        found = (p for p in tokens(self.text, self.modes) if p[0] not in (Token.OPEN, Token.CLOSE))
-        self.pieces = list(islice(found, _MOST_HEAD))
-
-    def raw(self, index: int) -> bytes:
-        if index >= len(self.pieces):
-            return b""
-        _, start, end = self.pieces[index]
-        return self.text[start:end]
-
-    def word(self, index: int) -> str:
-        """Give a keyword in upper case, `""` for anything else."""
-        if index >= len(self.pieces) or self.pieces[index][0] is not Token.WORD:
-            return ""
-        return self.raw(index).decode("latin-1").upper()
-
-    def words(self, index: int, *expected: str) -> bool:
-        return all(self.word(index + i) == word for i, word in enumerate(expected))
-
-    def excerpt(self) -> str:
-        """Give the first words for a message."""
-        if not self.pieces:
-            return "this"
-        shown = b" ".join(self.raw(i) for i in range(min(4, len(self.pieces))))
-        return "`" + shown[:60].decode("utf-8", "replace").replace("\n", " ") + "`"
-
-    def name(self, index: int) -> tuple[bytes | None, bytes, int]:
-        """Give the database, the name and what follows, where a name stands."""
-        first = unquoted(self.raw(index))
-        if self.raw(index + 1) == b".":
-            return first, unquoted(self.raw(index + 2)), index + 3
-        return None, first, index + 1
-
-
 # ---------------------------------------------------------------------------- SET
 
 
+@lru_cache(maxsize=1024)
 def _set(text: bytes, modes: Modes) -> Meaning:
     made = assignments(text, modes)
     if made is None:
@@ -208,71 +146,8 @@ def _lasts(user_variable: str) -> bool:
 # ---------------------------------------------------------------------------- CREATE, DROP, ALTER
 
 
-def _definition(head: _Head) -> Definition | None:
-    verb = head.word(0)
-    if verb not in ("CREATE", "DROP", "ALTER"):
-        return None
-    index, definer = 1, None
-    while True:
-        word = head.word(index)
-        if word == "DEFINER":
-            definer, index = _definer(head, index + 2)
-        elif word == "ALGORITHM":
-            index += 3
-        elif word == "SQL":
-            index += 3
-        elif word in _MODIFIERS:
-            index += 1
-        else:
-            break
-    kind = word.lower()
-    index += 1
-    if kind == "package" and head.word(index) == "BODY":
-        kind, index = "package body", index + 1
-    if head.words(index, "IF", "NOT", "EXISTS"):
-        index += 3
-    elif head.words(index, "IF", "EXISTS"):
-        index += 2
-    database, name, _ = head.name(index)
-    return Definition(verb, kind, name, database, definer)
-
-
-_MODIFIERS: Final = frozenset(
-    {
-        "OR",
-        "REPLACE",
-        "AGGREGATE",
-        "UNIQUE",
-        "FULLTEXT",
-        "SPATIAL",
-        "ONLINE",
-        "IGNORE",
-        "JSON",
-        "RELATIONAL",
-        "DUALITY",
-    }
-)
-
-
-def _definer(head: _Head, index: int) -> tuple[bytes, int]:
-    """Give `user@host` and the index of what follows."""
-    user = unquoted(_unstring(head.raw(index)))
-    after = head.raw(index + 1)
-    if after == b"(" and user.upper() == b"CURRENT_USER":
-        return b"CURRENT_USER", index + 3
-    if after == b"@":
-        return user + b"@" + unquoted(_unstring(head.raw(index + 2))), index + 3
-    if after.startswith(b"@"):
-        return user + b"@" + unquoted(_unstring(after[1:])), index + 2
-    return (b"CURRENT_USER" if user.upper() == b"CURRENT_USER" else user), index + 1
-
-
-def _unstring(piece: bytes) -> bytes:
-    return piece[1:-1].replace(b"''", b"'") if piece.startswith(b"'") and len(piece) > 1 else piece
-
-
-def _create(head: _Head) -> Meaning | None:
-    made = _definition(head)
+def _create(head: Head) -> Meaning | None:
+    made = definition_in(head)
     if made is None:
         return None
     if made.kind in _DATABASE_KINDS:
@@ -288,7 +163,7 @@ def _create(head: _Head) -> Meaning | None:
     return Meaning(Place.ALTER, definition=made) if made.kind == "index" else None
 
 
-def _is_placeholder(head: _Head) -> bool:
+def _is_placeholder(head: Head) -> bool:
     """Tell a view's stand-in (`CREATE VIEW v AS SELECT 1 AS a, 1 AS b`) from the view.
 
     The tools write ALGORITHM and DEFINER for the view itself, so a view `AS SELECT 1 AS a` is told apart.
@@ -305,8 +180,8 @@ def _is_placeholder(head: _Head) -> bool:
     )
 
 
-def _drop(head: _Head) -> Meaning | None:
-    made = _definition(head)
+def _drop(head: Head) -> Meaning | None:
+    made = definition_in(head)
     if made is None:
         return None
     if made.kind in _DATABASE_KINDS:
@@ -320,8 +195,8 @@ def _drop(head: _Head) -> Meaning | None:
     return None
 
 
-def _alter(head: _Head) -> Meaning | None:
-    made = _definition(head)
+def _alter(head: Head) -> Meaning | None:
+    made = definition_in(head)
     if made is None:
         return None
     if made.kind in _DATABASE_KINDS:
@@ -343,7 +218,7 @@ def _alter(head: _Head) -> Meaning | None:
 # ---------------------------------------------------------------------------- rows and the rest
 
 
-def _insert(head: _Head) -> Meaning | None:
+def _insert(head: Head) -> Meaning | None:
     index = 1
     while head.word(index) in ("LOW_PRIORITY", "DELAYED", "HIGH_PRIORITY", "IGNORE", "INTO"):
         index += 1
@@ -353,50 +228,50 @@ def _insert(head: _Head) -> Meaning | None:
     return Meaning(Place.ROWS, table=table)
 
 
-def _lock(head: _Head) -> Meaning | None:
+def _lock(head: Head) -> Meaning | None:
     if head.word(1) not in ("TABLE", "TABLES"):
         return None
     _, table, _ = head.name(2)
     return Meaning(Place.ROWS, Action.SKIP, table=table)
 
 
-def _unlock(head: _Head) -> Meaning | None:
+def _unlock(head: Head) -> Meaning | None:
     return _skipped(Place.PREVIOUS) if head.word(1) in ("TABLE", "TABLES") else None
 
 
-def _commit(head: _Head) -> Meaning | None:
+def _commit(head: Head) -> Meaning | None:
     return _skipped(Place.PREVIOUS) if len(head.pieces) == 1 or head.word(1) == "WORK" else None
 
 
-def _begin(head: _Head) -> Meaning | None:
+def _begin(head: Head) -> Meaning | None:
     return _skipped(Place.NEXT) if len(head.pieces) == 1 or head.word(1) == "WORK" else None
 
 
-def _start(head: _Head) -> Meaning | None:
+def _start(head: Head) -> Meaning | None:
     return _skipped(Place.NEXT) if head.word(1) == "TRANSACTION" else _replication(head)
 
 
-def _setval(head: _Head) -> Meaning | None:
+def _setval(head: Head) -> Meaning | None:
     """Sequences: MariaDB's tool writes `DO SETVAL(...)`, older ones `SELECT SETVAL(...)`."""
     return Meaning(Place.SCHEMA) if head.word(1) == "SETVAL" and head.raw(2) == b"(" else None
 
 
-def _analyze(head: _Head) -> Meaning | None:
+def _analyze(head: Head) -> Meaning | None:
     """Histograms, which mysqldump --column-statistics makes again."""
     return Meaning(Place.POST) if head.word(1) == "TABLE" else None
 
 
-def _replication(head: _Head) -> Meaning | None:
+def _replication(head: Head) -> Meaning | None:
     if head.word(1) in ("MASTER", "REPLICATION", "SLAVE", "REPLICA", "ALL", "GROUP_REPLICATION"):
         return _skipped(Place.NEXT, f"{head.word(0)} {head.word(1)}: {_REPLICATION}")
     return None
 
 
-def _flush(head: _Head) -> Meaning:
+def _flush(head: Head) -> Meaning:
     return _skipped(Place.NEXT, f"FLUSH {head.word(1)}: not needed")
 
 
-def _use(_: _Head) -> Meaning:
+def _use(_: Head) -> Meaning:
     return _refused(f"USE: {_LEAVES}")
 
 

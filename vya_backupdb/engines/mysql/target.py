@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Final
 
 from vya_backupdb.engines.mysql.facts import is_mariadb, titled
@@ -95,75 +95,62 @@ def _definers(
     queries: Queries, facts: ServerFacts, privileges: Privileges, needs: Needs
 ) -> Iterator[Finding]:
     name, _, host = facts.account.rpartition("@")
-    others = {account: named for account, named in needs.definers.items() if account != (name, host)}
+    others = {account: first for account, first in needs.definers.items() if account != (name, host)}
     if not others:
         return
-    absent = _absent(queries, others)
-    yield from _definer_privileges(queries, facts, privileges, others, absent)
+    yield from _right_to_name_others(facts, privileges, others)
+    try:
+        present = set(queries.rows("SELECT user, host FROM mysql.user"))
+        system = _system_accounts(queries, facts)
+    except QueryError:
+        yield Finding(
+            Severity.WARNING,
+            f"whether the definers {_accounts(others)} exist here, and are system accounts, cannot be seen",
+            cure=f"GRANT SELECT ON `mysql`.* TO {privileges.account}, else the restore may fail with 1227",
+        )
+        return
+    absent = {account: first for account, first in others.items() if account not in present}
     if absent:
         yield Finding(
             Severity.WARNING,
             f"definers that do not exist here: {_accounts(absent)}: what they define fails when it is used "
             f"(the first is {next(iter(absent.values()))})",
-            cure="create the accounts (users restore)",
+            cure="create the accounts first",
         )
+        if not is_mariadb(facts) and facts.version_number >= (8, 2) and not privileges.everywhere("SUPER"):
+            yield from _lacking(privileges, "ALLOW_NONEXISTENT_DEFINER", "that do not exist here", absent)
+    yield from _lacking(privileges, "SYSTEM_USER", "that are system accounts", system & set(others))
 
 
-def _absent(queries: Queries, definers: dict[tuple[str, str], str]) -> dict[tuple[str, str], str]:
-    """Give those that the server does not have; {} where the account may not look."""
-    try:
-        present = {(str(user), str(host)) for user, host in queries.rows("SELECT user, host FROM mysql.user")}
-    except QueryError:
-        return {}
-    return {account: named for account, named in definers.items() if account not in present}
-
-
-def _definer_privileges(
-    queries: Queries,
-    facts: ServerFacts,
-    privileges: Privileges,
-    definers: dict[tuple[str, str], str],
-    absent: dict[tuple[str, str], str],
+def _right_to_name_others(
+    facts: ServerFacts, privileges: Privileges, others: Mapping[tuple[str, str], str]
 ) -> Iterator[Finding]:
-    first = next(iter(definers.values()))
     if is_mariadb(facts):
         wanted = "SET USER" if facts.version_number >= (10, 5, 2) else "SUPER"
     elif facts.version_number >= (8, 2):
         wanted = "SET_ANY_DEFINER"
     else:
         wanted = "SET_USER_ID" if facts.version_number >= (8,) else "SUPER"
-    is_super = privileges.everywhere("SUPER")
-    if not is_super and not privileges.everywhere(wanted):
+    if not privileges.everywhere("SUPER"):
+        yield from _lacking(privileges, wanted, f"other than {privileges.account}", others)
+
+
+def _lacking(
+    privileges: Privileges, wanted: str, which: str, accounts: Collection[tuple[str, str]]
+) -> Iterator[Finding]:
+    if accounts and not privileges.everywhere(wanted):
         yield Finding(
             Severity.PRIVILEGE,
-            f"objects of other definers ({_accounts(definers)}), for instance {first}, need {wanted}",
+            f"definers {which} ({_accounts(accounts)}) need {wanted}",
             cure=privileges.mend([wanted], None),
         )
+
+
+def _system_accounts(queries: Queries, facts: ServerFacts) -> set[tuple[str, str]]:
+    """Give the accounts with SYSTEM_USER (MySQL from 8.0.16), which only such an account may name."""
     if is_mariadb(facts) or facts.version_number < (8, 0, 16):
-        return
-    if absent and not is_super and facts.version_number >= (8, 2):
-        nobody = "ALLOW_NONEXISTENT_DEFINER"
-        if not privileges.everywhere(nobody):
-            yield Finding(
-                Severity.PRIVILEGE,
-                f"definers that do not exist here ({_accounts(absent)}) need {nobody}",
-                cure=privileges.mend([nobody], None),
-            )
-    if not privileges.everywhere("SYSTEM_USER"):
-        powerful = _system_users(queries) & set(definers)
-        if powerful:
-            yield Finding(
-                Severity.PRIVILEGE,
-                f"definers that are system accounts ({_accounts(powerful)}) need SYSTEM_USER",
-                cure=privileges.mend(["SYSTEM_USER"], None),
-            )
-
-
-def _system_users(queries: Queries) -> set[tuple[str, str]]:
-    try:
-        rows = queries.rows("SELECT user, host FROM mysql.global_grants WHERE priv = 'SYSTEM_USER'")
-    except QueryError:
         return set()
+    rows = queries.rows("SELECT user, host FROM mysql.global_grants WHERE priv = 'SYSTEM_USER'")
     return {(str(user), str(host)) for user, host in rows}
 
 

@@ -73,6 +73,11 @@ def where(instance: Instance) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+def lock_wait(instance: Instance) -> int:
+    """Give the longest wait for a lock in milliseconds: at least one (0 is for ever), at most what fits."""
+    return min(max(1, int(instance.lock_wait.total_seconds() * 1000)), 2**31 - 1)
+
+
 def connection_string(
     instance: Instance, username: str, database: str, *, passfile: str = NOWHERE, application: str
 ) -> str:
@@ -119,20 +124,11 @@ def _tls(instance: Instance, *, over_socket: bool) -> dict[str, str]:
 
 
 def password_file(credential: Credential) -> bytes:
-    """Give the content of a libpq password file that answers for every server: the file is for one only.
-
-    Raises ConfigurationError for a password that the format cannot hold.
-    """
+    """Give the content of a libpq password file that answers for every server: the file is for one only."""
     if credential.password is None:
         return b""
-    secret = credential.password.get_secret_value()
-    if any(char in secret for char in "\n\r\0"):
-        raise ConfigurationError(
-            f"the password of {credential.username!r} holds a line end or a NUL",
-            cure="no PostgreSQL client can send it: change the password",
-        )
-    escaped = secret.replace("\\", "\\\\").replace(":", "\\:")
-    return f"*:*:*:*:{escaped}\n".encode("utf-8", "surrogateescape")
+    secret = credential.password.get_secret_value().replace("\\", "\\\\").replace(":", "\\:")
+    return f"*:*:*:*:{secret}\n".encode()
 
 
 _hidden: dict[str, str] = {}

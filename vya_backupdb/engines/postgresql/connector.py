@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from typing import Final, Self
 
 import psycopg
@@ -15,8 +14,10 @@ from vya_backupdb.config.models import Instance
 from vya_backupdb.credentials.vault import Credential
 from vya_backupdb.engines.postgresql import definition as definitions
 from vya_backupdb.engines.postgresql import objects, preflight, target
-from vya_backupdb.engines.postgresql.connection import Connection, connect, where
+from vya_backupdb.engines.postgresql.completion import complete
+from vya_backupdb.engines.postgresql.connection import Connection, connect, lock_wait, where
 from vya_backupdb.engines.postgresql.failures import server_says
+from vya_backupdb.engines.postgresql.listing import databases, server_facts
 from vya_backupdb.engines.postgresql.needs import needs
 from vya_backupdb.engines.postgresql.positions import positions
 from vya_backupdb.engines.postgresql.privileges import Unreadable, unreadable
@@ -50,7 +51,7 @@ class PostgreSQLConnector:
         self._work: Connection | None = None
         try:
             with self._errors(BackupError, "the server's facts cannot be read"):
-                self.facts = _facts(self._main)
+                self.facts = server_facts(self._main)
             if self.facts.version_number[0] < preflight.OLDEST:
                 raise ConnectionFailed(
                     f"{self._where}: PostgreSQL {self.facts.version} is not supported",
@@ -72,21 +73,18 @@ class PostgreSQLConnector:
     def databases(self) -> Sequence[DatabaseInfo]:
         """Give all databases but template0 and template1; their sizes include indexes."""
         with self._errors(BackupError, "the databases cannot be listed"):
-            rows = self._main.execute(_DATABASES).fetchall()
-        return [
-            DatabaseInfo(name, size or 0, _unavailable(name, allowed=allowed, limit=limit))
-            for name, size, allowed, limit in rows
-        ]
+            return databases(self._main)
 
     def examine_instance(self) -> Sequence[Finding]:
         """Give what the account lacks, and what is worth knowing, whatever the database."""
         with self._errors(BackupError, "the instance cannot be examined"):
-            return tuple(preflight.instance_findings(self._main, self.facts))
+            return tuple(map(preflight.shown, preflight.instance_findings(self._main, self.facts)))
 
     def exists(self, database: str) -> bool:
         """Whether the database is there."""
         with self._errors(RestoreError, f"whether {database} exists cannot be told"):
-            return self._owner(database) is not None
+            query = "SELECT FROM pg_catalog.pg_database WHERE datname = %s"
+            return self._main.execute(query, [database]).fetchone() is not None
 
     def contents(self, database: str) -> Sequence[str]:
         """Give up to ten objects that make the database not empty."""
@@ -108,26 +106,25 @@ class PostgreSQLConnector:
     def plan(self, database: str) -> DumpPlan:
         """Make the preflight of one database. Raises BackupError where it cannot be made."""
         with self._errors(BackupError, f"{database} cannot be examined"):
-            found = definitions.read(self._main, database)
-            if found is None:
-                raise ConnectionFailed(
-                    f"{self._where}: there is no database {database!r}", cure="check the name"
-                )
             connection = self._in(database)
-            found = replace(found, lacks=definitions.lacks(connection))
+            found = definitions.read(connection)
             partial = self._instance.allow_partial
             hidden = (
                 Unreadable()
                 if self._is_superuser
                 else unreadable(connection, self.facts.account, allow_partial=partial)
             )
-            findings = (*hidden.findings, *preflight.database_findings(connection, self.facts))
+            findings = (
+                *preflight.definition_findings(found),
+                *hidden.findings,
+                *preflight.database_findings(connection, self.facts),
+            )
             counts = objects.object_counts(connection, hidden.relations if partial else ())
         left_out = set(hidden.kinds) if partial else set()
         return DumpPlan(
             database=database,
             definition=found,
-            findings=findings,
+            findings=tuple(map(preflight.shown, findings)),
             object_counts={kind: number for kind, number in counts.items() if kind not in left_out},
             tool_options=tuple(hidden.options) if partial else (),
         )
@@ -150,9 +147,9 @@ class PostgreSQLConnector:
         needed = needs(script)
         is_empty = self.exists(database) and not self.contents(database)
         with self._errors(RestoreError, "the target cannot be examined"):
-            return tuple(
-                target.examine(self._main, self.facts, database, wanted, facts, needed, is_empty=is_empty)
-            )
+            present = definitions.read(self._in(database)) if is_empty else None
+            found = target.examine(self._main, self.facts, database, wanted, facts, needed, present=present)
+            return tuple(map(preflight.shown, found))
 
     def create(self, database: str, definition: DatabaseDefinition | None) -> None:
         """Create the database from template0; `complete` gives it what would stand in a load's way.
@@ -201,52 +198,15 @@ class PostgreSQLConnector:
         wanted = _as_ours(definition)
         if wanted is None:
             return
-        refused: list[str] = []
         with self._errors(RestoreError, f"the definition of {database} cannot be completed"):
-            within = self._in(database)  # before the connection limit and the privileges are back
-            for lacking in definitions.removals(wanted):
-                self._attempt(within, None, lacking, refused)
-            row = self._main.execute(_TARGET, [database]).fetchone()
-            if row is not None and row[0] != wanted.owner:
-                change = sql.SQL("ALTER DATABASE {} OWNER TO {}").format(
-                    sql.Identifier(database), sql.Identifier(wanted.owner)
-                )
-                self._attempt(self._main, None, change, refused)
-                row = self._main.execute(_TARGET, [database]).fetchone()
-            if row is None:
-                raise RestoreError(f"{self._where}: there is no database {database!r} any more")
-            owner, present, default, roles = row
-            for actor, statement in definitions.completion(
-                database,
-                wanted,
-                owner=owner,
-                present=tuple(present),
-                default=tuple(default),
-                roles=frozenset(roles),
-            ):
-                self._attempt(self._main, actor, statement, refused)
+            # connected before the connection limit and the privileges are back
+            refused = complete(self._main, self._in(database), database, wanted)
         if refused:
             raise RestoreError(
                 f"{database}: everything is loaded, but {len(refused)} properties of the database itself "
                 f"are not set: {'; '.join(refused)}",
                 cure="mend the cause and execute them, or restore again with --drop",
             )
-
-    def _attempt(
-        self, connection: Connection, actor: str | None, statement: sql.Composed, refused: list[str]
-    ) -> None:
-        text = statement.as_string(connection)
-        try:
-            if actor is not None:
-                connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(actor)))
-            connection.execute(statement)
-        except psycopg.errors.DatabaseError as error:
-            if connection.closed:
-                raise
-            refused.append(f"{text} ({server_says(error)})")
-        finally:
-            if actor is not None and not connection.closed:
-                connection.execute("RESET ROLE")
 
     # ------------------------------------------------------------------ connections
 
@@ -258,13 +218,11 @@ class PostgreSQLConnector:
     def _is_superuser(self) -> bool:
         return self.facts.settings["superuser"] == "on"
 
-    def _owner(self, database: str) -> str | None:
-        row = self._main.execute(_TARGET, [database]).fetchone()
-        return None if row is None else row[0]
-
     def _connect(self, database: str) -> Connection:
         connection = connect(self._instance, self._credential, database, application=_OURS)
         connection.execute(b"SET search_path TO ''")  # names are shown with their schema
+        wait = sql.Literal(lock_wait(self._instance))
+        connection.execute(sql.SQL("SET lock_timeout TO {}").format(wait))
         return connection
 
     def _in(self, database: str) -> Connection:
@@ -317,72 +275,11 @@ class PostgreSQLConnector:
             raise kind(f"{self._where}: {what}: the name is not UTF-8") from error
 
 
-_DATABASES: Final = b"""
-    SELECT datname,
-        CASE WHEN datconnlimit <> -2
-            AND (pg_catalog.has_database_privilege(oid, 'CONNECT')
-                OR pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE'))
-            THEN pg_catalog.pg_database_size(oid) END,
-        datallowconn, datconnlimit
-    FROM pg_catalog.pg_database WHERE datname NOT IN ('template0', 'template1') ORDER BY datname COLLATE "C"
-"""
-
 _CONNECTED: Final = b"""
     SELECT coalesce(usename, backend_type, '?'), application_name, pid FROM pg_catalog.pg_stat_activity
     WHERE datname = %s AND backend_type IS DISTINCT FROM 'autovacuum worker'
     ORDER BY 1, 3
 """
-
-_TARGET: Final = b"""
-    SELECT pg_catalog.pg_get_userbyid(datdba),
-        coalesce(datacl, pg_catalog.acldefault('d', datdba))::text[],
-        pg_catalog.acldefault('d', datdba)::text[],
-        ARRAY(SELECT rolname FROM pg_catalog.pg_roles)
-    FROM pg_catalog.pg_database WHERE datname = %s
-"""
-
-_FACTS: Final = b"""
-    SELECT pg_catalog.current_setting('server_version'),
-        pg_catalog.current_setting('server_version_num')::int,
-        session_user, pg_catalog.current_setting('is_superuser'),
-        CASE WHEN pg_catalog.pg_is_in_recovery() THEN 'on' ELSE 'off' END
-"""
-
-_SETTINGS: Final = (
-    "lc_monetary",
-    "max_connections",
-    "max_standby_streaming_delay",
-    "wal_level",
-    "server_encoding",
-)
-
-
-def _facts(connection: Connection) -> ServerFacts:
-    row = connection.execute(_FACTS).fetchone()
-    if row is None:
-        raise BackupError("the server does not say what it is")
-    version, number, account, superuser, in_recovery = row
-    names = connection.execute(
-        "SELECT n, pg_catalog.current_setting(n) FROM pg_catalog.unnest(%s::text[]) n", [list(_SETTINGS)]
-    )
-    return ServerFacts(
-        engine="postgresql",
-        flavour="postgresql",
-        version=version.split()[0],
-        version_number=(number // 10000, number % 10000),
-        account=account,
-        settings={"superuser": superuser, "in_recovery": in_recovery, **dict(names.fetchall())},
-    )
-
-
-def _unavailable(name: str, *, allowed: bool, limit: int) -> str | None:
-    if limit == -2:
-        return "a DROP DATABASE of it was interrupted (datconnlimit is -2): all it can be is dropped"
-    if not allowed:
-        return "it allows no connections (ALTER DATABASE ... ALLOW_CONNECTIONS true)"
-    if any("\udc80" <= char <= "\udcff" for char in name):
-        return "its name is not UTF-8 (ALTER DATABASE ... RENAME TO)"
-    return None
 
 
 def _as_ours(definition: DatabaseDefinition | None) -> PostgreSQLDefinition | None:

@@ -40,8 +40,12 @@ def locale_columns(version: int) -> tuple[str, str, str]:
     return "datlocprovider", locale, "daticurules" if version >= 160000 else "NULL"
 
 
-def read(connection: Connection, database: str) -> PostgreSQLDefinition | None:
-    """Give the definition of a database, but what only a look into it tells (`lacks`); None: not there."""
+def read(connection: Connection) -> PostgreSQLDefinition:
+    """Give the definition of the connection's database.
+
+    Comments, settings and names in the shared catalogs are bytes in the encoding of the database in which
+    they were written; that is mostly the one that they are about, and pg_dump reads them there too.
+    """
     provider, locale, rules = locale_columns(connection.info.server_version)
     query = sql.SQL(
         """
@@ -52,60 +56,56 @@ def read(connection: Connection, database: str) -> PostgreSQLDefinition | None:
             datistemplate AS is_template, datacl::text[] AS acl,
             pg_catalog.shobj_description(d.oid, 'pg_database') AS comment
         FROM pg_catalog.pg_database d JOIN pg_catalog.pg_tablespace t ON t.oid = dattablespace
-        WHERE datname = %s
+        WHERE datname = pg_catalog.current_database()
         """
     ).format(provider=sql.SQL(provider), locale=sql.SQL(locale), rules=sql.SQL(rules))
     with connection.cursor(row_factory=dict_row) as cursor:
-        row = cursor.execute(query, [database]).fetchone()
+        row = cursor.execute(query).fetchone()
     if row is None:
-        return None
+        raise LookupError("a connection's database is in the list of databases")
     letter: str = row.pop("locale_provider")
     items = row.pop("acl")
     return PostgreSQLDefinition(
         **row,
         locale_provider=PROVIDERS.get(letter, letter),
         acl=None if items is None else tuple(items),
-        settings=tuple(_settings(connection, database)),
+        settings=tuple(_settings(connection)),
         security_labels=tuple(
             connection.execute(
                 """
                 SELECT provider, label FROM pg_catalog.pg_shseclabel
                 JOIN pg_catalog.pg_database d ON d.oid = objoid
-                WHERE classoid = 'pg_catalog.pg_database'::pg_catalog.regclass AND datname = %s ORDER BY 1
-                """,
-                [database],
+                WHERE classoid = 'pg_catalog.pg_database'::pg_catalog.regclass
+                    AND datname = pg_catalog.current_database() ORDER BY 1
+                """
             ).fetchall()
         ),
+        lacks=tuple(name for (name,) in connection.execute(_LACKS)),
     )
 
 
-def _settings(connection: Connection, database: str) -> Iterator[DatabaseSetting]:
+_LACKS: Final = """
+    SELECT name FROM (VALUES
+        ('schema public', EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'public')),
+        ('extension plpgsql', EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = 'plpgsql'))
+    ) template (name, there) WHERE NOT there
+"""
+
+
+def _settings(connection: Connection) -> Iterator[DatabaseSetting]:
     rows = connection.execute(
         """
         SELECT rolname, setconfig FROM pg_catalog.pg_db_role_setting
         JOIN pg_catalog.pg_database d ON d.oid = setdatabase
         LEFT JOIN pg_catalog.pg_roles r ON r.oid = setrole
-        WHERE datname = %s AND (setrole = 0 OR r.oid IS NOT NULL) ORDER BY rolname NULLS FIRST
-        """,
-        [database],
+        WHERE datname = pg_catalog.current_database() AND (setrole = 0 OR r.oid IS NOT NULL)
+        ORDER BY rolname NULLS FIRST
+        """
     )
     for role, entries in rows:
         for entry in entries:
             name, _, value = entry.partition("=")
             yield DatabaseSetting(name, value, role)
-
-
-def lacks(connection: Connection) -> tuple[str, ...]:
-    """Give what every new database has and the connection's one has not; no dump removes it."""
-    rows = connection.execute(
-        """
-        SELECT name FROM (VALUES
-            ('schema public', EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'public')),
-            ('extension plpgsql', EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = 'plpgsql'))
-        ) template (name, there) WHERE NOT there
-        """
-    )
-    return tuple(name for (name,) in rows)
 
 
 def removals(definition: PostgreSQLDefinition) -> Iterator[sql.Composed]:

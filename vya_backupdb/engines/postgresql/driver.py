@@ -11,7 +11,12 @@ from typing import Final
 from vya_backupdb.config.models import Instance
 from vya_backupdb.credentials.transport import secret_file
 from vya_backupdb.credentials.vault import Credential
-from vya_backupdb.engines.postgresql.connection import NOWHERE, connection_string, password_file
+from vya_backupdb.engines.postgresql.connection import (
+    NOWHERE,
+    connection_string,
+    lock_wait,
+    password_file,
+)
 from vya_backupdb.engines.postgresql.stderr import Judge
 from vya_backupdb.errors import ConfigurationError
 from vya_backupdb.model import DumpPlan, DumpTool, PostgreSQLDefinition
@@ -35,7 +40,7 @@ def _encoding(plan: DumpPlan, _: Instance) -> str:
 
 
 def _lock_wait(_: DumpPlan, instance: Instance) -> int:
-    return max(1, int(instance.lock_wait.total_seconds() * 1000))  # 0 would wait for ever
+    return lock_wait(instance)
 
 
 OPTIONS: Final = (

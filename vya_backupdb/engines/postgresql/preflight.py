@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Final
 
 from vya_backupdb.engines.postgresql.connection import Connection
-from vya_backupdb.model import Finding, ServerFacts, Severity
+from vya_backupdb.engines.postgresql.failures import one_line
+from vya_backupdb.model import Finding, PostgreSQLDefinition, ServerFacts, Severity
 
 OLDEST: Final = 13
 NEWEST: Final = 18
@@ -88,6 +91,28 @@ _ON_A_STANDBY: Final = b"""
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relpersistence = 'u' AND c.relkind IN ('r', 'S') AND n.nspname !~ '^pg_' ORDER BY 1
 """
+
+
+def definition_findings(definition: PostgreSQLDefinition) -> Iterator[Finding]:
+    """Refuse what no metadata can hold: they are UTF-8."""
+    try:
+        json.dumps(asdict(definition), ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        yield Finding(
+            Severity.FAULT,
+            "the comment of the database, one of its settings, or a role that they name is not UTF-8",
+            cure="write it anew: COMMENT ON DATABASE, ALTER DATABASE ... SET, ALTER ROLE ... RENAME TO",
+        )
+
+
+def shown(finding: Finding) -> Finding:
+    """Give a finding that can be written anywhere: without control characters, and in UTF-8."""
+    return Finding(
+        finding.severity,
+        one_line(finding.what),
+        finding.object and one_line(finding.object),
+        finding.cure and one_line(finding.cure),
+    )
 
 
 def database_findings(connection: Connection, facts: ServerFacts) -> Iterator[Finding]:

@@ -2,7 +2,7 @@ r"""pg_dump's plain scripts (13 to 18, also with INSERTs, --clean, --data-only .
 
 Every byte of the script is in exactly one section, in order, with two additions, both harmless to psql, that
 let each section stand alone: a COPY block that spans sections is closed (`\.`) and opened again with the
-same first line, and a section that begins after an object setting (default_tablespace,
+same first line, and a section of schema or post that begins after an object setting (default_tablespace,
 default_table_access_method, session authorization) has been other than usual begins with a SET of it.
 
 Kinds follow each other: header, schema, rows, post, footer. A script without data goes over to post at the
@@ -310,12 +310,7 @@ class PostgreSQLScriptReader:
         if place.object is None:
             place = _Place(place.kind, object=target)
         self._flush()
-        before = (
-            b"".join(text + b"\n" for text in self._in_force.values())
-            if place.kind is SectionKind.POST
-            else b""
-        )
-        before += bytes(self._pending.body) + bytes(self._buffer[self._begin : start])
+        before = bytes(self._pending.body) + bytes(self._buffer[self._begin : start])
         self._settle_pending()
         self._block = _Block(place, before, bytes(self._buffer[start:end]), RowCutter(end, self._limit))
 

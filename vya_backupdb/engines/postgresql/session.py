@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import socket
+from contextlib import suppress
 from typing import Final
 
 import psycopg
@@ -74,11 +77,19 @@ class PostgreSQLSession:
             raise self._refused(Statement(b"COMMIT", 0), error) from error
 
     def cancel(self) -> None:
-        """Make a running statement end soon; called from another thread."""
+        """Make a running statement end soon; called from another thread.
+
+        Where the server does not even take the request, the connection is cut.
+        """
         try:
             self._connection.cancel_safe(timeout=_CANCEL_TIMEOUT)
         except psycopg.Error as error:
             log.debug("a statement could not be cancelled", error=one_line(str(error)))
+            with (
+                suppress(psycopg.Error, OSError),
+                socket.socket(fileno=os.dup(self._connection.fileno())) as end,
+            ):
+                end.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """End the connection; what was not committed is lost."""

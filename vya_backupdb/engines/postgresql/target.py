@@ -9,7 +9,7 @@ import psycopg
 
 from vya_backupdb.engines.postgresql import acl
 from vya_backupdb.engines.postgresql.connection import Connection
-from vya_backupdb.engines.postgresql.definition import PROVIDER_SINCE, read
+from vya_backupdb.engines.postgresql.definition import PROVIDER_SINCE
 from vya_backupdb.engines.postgresql.needs import Needs
 from vya_backupdb.model import Finding, PostgreSQLDefinition, ServerFacts, Severity
 
@@ -27,11 +27,11 @@ def examine(
     source: ServerFacts | None,
     needs: Needs,
     *,
-    is_empty: bool,
+    present: PostgreSQLDefinition | None,
 ) -> Iterator[Finding]:
     """Give everything that stands in the way of a script with these needs.
 
-    `is_empty`: the database is there already and will be used as it is.
+    `present`: the database as it is there already and will be used; None: it will be created.
     """
     if facts.settings["in_recovery"] == "on":
         yield Finding(
@@ -41,13 +41,13 @@ def examine(
     yield from _roles(connection, definition, needs)
     yield from _things(connection, definition, needs)
     if definition is not None:
-        if is_empty:
-            yield from _differences(connection, database, definition)
+        if present is not None:
+            yield from _differences(database, present, definition)
         else:
             yield from _locale(connection, facts, definition)
     yield from _money(facts, definition, source, needs)
     if facts.settings["superuser"] != "on":
-        yield from _privileges(connection, facts, database, definition, needs, is_empty=is_empty)
+        yield from _privileges(connection, facts, database, definition, needs, creates=present is None)
 
 
 def _missing(connection: Connection, catalog: str, column: str, names: Collection[str]) -> list[str]:
@@ -168,12 +168,9 @@ def _locale(
 
 
 def _differences(
-    connection: Connection, database: str, definition: PostgreSQLDefinition
+    database: str, there: PostgreSQLDefinition, definition: PostgreSQLDefinition
 ) -> Iterator[Finding]:
     """Name what the database that is there already has otherwise than the source, for good."""
-    there = read(connection, database)
-    if there is None:
-        return
     cure = "drop the empty database: the restore creates it as the source was"
     if there.encoding != definition.encoding:
         yield Finding(
@@ -235,13 +232,13 @@ def _privileges(
     definition: PostgreSQLDefinition | None,
     needs: Needs,
     *,
-    is_empty: bool,
+    creates: bool,
 ) -> Iterator[Finding]:
     account = facts.account
     row = connection.execute(
         "SELECT rolcreatedb FROM pg_catalog.pg_roles WHERE rolname = session_user"
     ).fetchone()
-    if not is_empty and not (row and row[0]):
+    if creates and not (row and row[0]):
         yield _lacks(f"{account} may not create databases", account, f"ALTER ROLE {account} CREATEDB")
     owner = connection.execute(_OWNER, [database]).fetchone()
     if owner is not None and not owner[1]:

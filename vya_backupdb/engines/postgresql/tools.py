@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -142,6 +143,8 @@ def _noted(tool: DumpTool, server: int) -> DumpTool:
         return tool
     note = (
         f"{tool.path} is of PostgreSQL {major}, newer than the server ({server}): "
-        f"what it writes may not restore into PostgreSQL {server}; install postgresql-client-{server}"
+        f"what it writes may not restore into PostgreSQL {server}"
     )
-    return DumpTool(tool.path, tool.flavour, tool.version, tool.version_number, (note,))
+    if server < 15 <= major:  # it takes for granted that the target has the defaults of 15
+        note += ", and there leaves everybody CREATE on a schema public from which it was revoked"
+    return replace(tool, notes=(f"{note}; install postgresql-client-{server}",))

@@ -1,0 +1,342 @@
+"""What a restore does with the statements of a script."""
+
+import pytest
+
+from tests.unit.mysql_script_samples import (
+    WHOLE,
+    dump,
+    events,
+    foreign,
+    placeholder,
+    procedure,
+    sections,
+    table,
+    texts,
+    trigger,
+    view,
+)
+from vya_backupdb.engines.mysql.definitions import Definition, definition
+from vya_backupdb.engines.mysql.modes import PLAIN, Modes
+from vya_backupdb.engines.mysql.restoring import definers, definitions, statements
+from vya_backupdb.engines.mysql.rewriting import disabled_event, unwrapped, without_database
+from vya_backupdb.model import Action, Section, SectionKind, Statement
+
+ANSI = Modes(ansi_quotes=True)
+
+
+def all_statements(script: bytes) -> list[Statement]:
+    return [s for section in foreign(script) for s in statements(section)]
+
+
+def only(script: bytes) -> Statement:
+    (found,) = all_statements(script)
+    return found
+
+
+# ---------------------------------------------------------------------------- what is executed
+
+
+def test_text_is_without_comments_before_it_and_delimiter() -> None:
+    found = only(b"-- a\n\nCREATE TABLE t (a int /* b */) ;\n")
+    assert found.text == b"CREATE TABLE t (a int /* b */)"
+    assert found.offset == len(b"-- a\n\n")
+
+
+def test_comments_alone_are_no_statement() -> None:
+    assert all_statements(b"-- a\n/* b */;\n;\n") == []
+
+
+def test_every_statement_of_a_dump_is_executed_but_for_the_delimiters() -> None:
+    found = [s for section in sections(WHOLE) for s in statements(section)]
+    assert {s.action for s in found} == {Action.EXECUTE, Action.SKIP}
+    assert not any(s.text.upper().startswith(b"DELIMITER") for s in found)
+
+
+def test_rows_are_sent_as_they_are() -> None:
+    insert = b"INSERT INTO `t` VALUES (1,'it\\'s;\\n')"
+    found = only(insert + b";\n")
+    assert (found.text, found.action) == (insert, Action.EXECUTE)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        b"LOCK TABLES `t` WRITE",
+        b"UNLOCK TABLES",
+        b"/*!40000 ALTER TABLE `t` DISABLE KEYS */",
+        b"/*!40000 ALTER TABLE `t` ENABLE KEYS */",
+        b"SET autocommit=0",
+        b"SET @OLD_AUTOCOMMIT=@@AUTOCOMMIT, @@AUTOCOMMIT=0",
+        b"START TRANSACTION",
+        b"BEGIN",
+        b"commit",
+    ],
+)
+def test_what_only_a_serial_client_needs_is_skipped_without_a_word(statement: bytes) -> None:
+    found = only(statement + b";\n")
+    assert (found.action, found.reason) == (Action.SKIP, None)
+
+
+@pytest.mark.parametrize(
+    ("statement", "word"),
+    [
+        (b"SET @@GLOBAL.GTID_PURGED=/*!80000 '+'*/ 'uuid:1-5'", "GTID_PURGED"),
+        (b"SET @@SESSION.SQL_LOG_BIN= 0", "SQL_LOG_BIN"),
+        (b"SET GLOBAL gtid_slave_pos='0-1-2'", "gtid_slave_pos"),
+        (b"CHANGE MASTER TO MASTER_LOG_FILE='b.1', MASTER_LOG_POS=4", "CHANGE MASTER"),
+        (b"CHANGE REPLICATION SOURCE TO SOURCE_LOG_FILE='b.1'", "replication"),
+        (b"STOP REPLICA", "replication"),
+        (b"FLUSH PRIVILEGES", "FLUSH"),
+    ],
+)
+def test_what_would_change_the_servers_replication_is_skipped_and_told(statement: bytes, word: str) -> None:
+    found = only(statement + b";\n")
+    assert found.action is Action.SKIP
+    assert word in (found.reason or "")
+
+
+def test_restoring_the_binary_log_setting_is_skipped_without_a_word() -> None:
+    script = b"SET @MYSQLDUMP_TEMP_LOG_BIN = @@SESSION.SQL_LOG_BIN;\nSET @@SESSION.SQL_LOG_BIN= 0;\n"
+    _, _, last = all_statements(script + b"SET @@SESSION.SQL_LOG_BIN = @MYSQLDUMP_TEMP_LOG_BIN;\n")
+    assert (last.action, last.reason) == (Action.SKIP, None)
+
+
+# ---------------------------------------------------------------------------- what is refused
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        b"USE `other`",
+        b"CREATE DATABASE /*!32312 IF NOT EXISTS*/ `other` /*!40100 DEFAULT CHARACTER SET utf8mb4 */",
+        b"/*!40000 DROP DATABASE IF EXISTS `other`*/",
+        b"DROP SCHEMA other",
+        b"INSERT INTO `other`.`t` VALUES (1)",
+        b"CREATE TABLE other.t (a int)",
+        b"DROP TABLE IF EXISTS `other`.`t`",
+        b"CREATE PROCEDURE other.p() SELECT 1",
+        b"ALTER TABLE other.t DISABLE KEYS",
+        b"SET GLOBAL max_connections = 1",
+        b"SET PERSIST max_connections = 1",
+        b"SET PASSWORD = 'x'",
+        b"GRANT ALL ON *.* TO u",
+        b"CREATE USER u",
+        b"CREATE FUNCTION f RETURNS STRING SONAME 'x.so'",
+        b"CREATE TEMPORARY TABLE t (a int)",
+        b"LOAD DATA INFILE '/etc/passwd' INTO TABLE t",
+        b"UPDATE t SET a = 1",
+        b"SELECT 1",
+        b"INSERT INTO t SELECT * FROM other.t",
+        b"BEGIN NOT ATOMIC DROP TABLE t",
+        b"system ls",
+        b"/* c */ source x.sql",
+        b"tee /tmp/x",
+        b"SELECT 1 \\! ls",
+        b"\\u other",
+        b"INSERT INTO t VALUES (1) \\G",
+        b"DELIMITER",
+    ],
+)
+def test_what_leaves_the_database_or_is_for_the_client_is_refused(statement: bytes) -> None:
+    found = only(b"\n\n" + statement + b"\n;\n")
+    assert found.action is Action.REFUSE
+    assert (found.reason or "").startswith("line 3: ")
+
+
+@pytest.mark.parametrize("line", [b"system ls", b"\\. x.sql", b"use other", b"QUIT"])
+def test_client_command_without_a_delimiter_is_refused_with_its_line(line: bytes) -> None:
+    (section,) = foreign(b"DROP TABLE t;\n" + line + b"\n;\n")
+    dropped, refused = statements(section)
+    assert dropped.action is Action.EXECUTE
+    assert refused.action is Action.REFUSE
+    assert (refused.reason or "").startswith("line 2: ")
+
+
+def test_delimiter_with_a_backslash_is_refused() -> None:
+    assert only(b"DELIMITER \\\\\n").action is Action.REFUSE
+
+
+def test_name_that_looks_like_a_client_command_is_no_command() -> None:
+    name = b"x\n\\! ls\nsystem ls"
+    found = [s for section in sections(dump(table(name))) for s in statements(section)]
+    assert {s.action for s in found} == {Action.EXECUTE}
+
+
+def test_unfinished_statement_of_a_damaged_section_is_refused() -> None:
+    (found,) = statements(Section(SectionKind.SCHEMA, b"CREATE TABLE `t"))
+    assert found.action is Action.REFUSE
+    assert "a quoted name" in (found.reason or "")
+
+
+# ---------------------------------------------------------------------------- triggers and databases
+
+
+def test_trigger_is_executed_without_its_conditional_comments() -> None:
+    body = b"BEGIN /* c */ SET @a = '*/'; END"
+    script = dump(trigger(b"t1", b"t", body))
+    expected = b"CREATE DEFINER=`root`@`localhost` TRIGGER `t1` BEFORE INSERT ON `t` FOR EACH ROW " + body
+    assert expected in texts(sections(script))
+
+
+@pytest.mark.parametrize("end", [b" */", b"\n*/", b" \n*/", b"*/"])
+def test_body_that_ends_in_a_comment_keeps_it(end: bytes) -> None:
+    text = b"/*!50003 CREATE*/ /*!50017 DEFINER=`a`@`b`*/ /*!50003 TRIGGER t SET @a = 1 -- why" + end
+    assert unwrapped(text, PLAIN) == b"CREATE DEFINER=`a`@`b` TRIGGER t SET @a = 1 -- why"
+    text = b"/*!50106 CREATE*/ /*!50106 EVENT e DO SELECT 1 /* why */" + end
+    assert unwrapped(text, PLAIN) == b"CREATE EVENT e DO SELECT 1 /* why */"
+
+
+def test_definer_that_looks_like_the_end_of_a_comment_is_unwrapped_whole() -> None:
+    text = b"/*!50003 CREATE*/ /*!50017 DEFINER=`*/`@`/*!`*/ /*!50003 TRIGGER t SET @a = 1 */"
+    assert unwrapped(text, PLAIN) == b"CREATE DEFINER=`*/`@`/*!` TRIGGER t SET @a = 1"
+
+
+def test_statement_without_conditional_comments_stays_as_it_is() -> None:
+    assert unwrapped(b"CREATE TRIGGER t BEFORE INSERT", PLAIN) == b"CREATE TRIGGER t BEFORE INSERT"
+
+
+def test_database_is_altered_without_its_name() -> None:
+    script = b"ALTER DATABASE `shop` CHARACTER SET latin1 COLLATE latin1_swedish_ci ;\n"
+    assert only(script).text == b"ALTER DATABASE CHARACTER SET latin1 COLLATE latin1_swedish_ci"
+    assert (
+        without_database(b"ALTER DATABASE CHARACTER SET latin1", PLAIN)
+        == b"ALTER DATABASE CHARACTER SET latin1"
+    )
+
+
+def test_final_view_keeps_its_definer_in_its_comment() -> None:
+    script = dump(view(b"v", b"select 1 AS `a`"))
+    (text,) = [text for text in texts(sections(script)) if b" VIEW `v` AS" in text]
+    assert b"/*!50013 DEFINER=`root`@`localhost` SQL SECURITY DEFINER */" in text
+
+
+# ---------------------------------------------------------------------------- events
+
+
+SCHEDULE = b"CREATE DEFINER=`ro``ot`@`%` EVENT `ENABLE` ON SCHEDULE EVERY 1 DAY STARTS '2030-01-01' "
+ENABLING = b"ALTER DEFINER=`ro``ot`@`%` EVENT `ENABLE` ENABLE"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (b"ON COMPLETION PRESERVE ENABLE", b"ON COMPLETION PRESERVE DISABLE"),
+        (
+            b"ON COMPLETION NOT PRESERVE ENABLE COMMENT 'ENABLE'",
+            b"ON COMPLETION NOT PRESERVE DISABLE COMMENT 'ENABLE'",
+        ),
+        (b"COMMENT 'x'", b"DISABLE COMMENT 'x'"),
+        (b"/* ENABLE */ ENABLE", b"/* ENABLE */ DISABLE"),
+        (
+            b"ENDS '2031-01-01' + INTERVAL (1 DO ENABLE) DAY ENABLE",
+            b"ENDS '2031-01-01' + INTERVAL (1 DO ENABLE) DAY DISABLE",
+        ),
+    ],
+)
+def test_event_is_created_disabled_and_enabled_later(before: bytes, after: bytes) -> None:
+    body = b"DO BEGIN /* ENABLE */ SELECT 'ENABLE', `DISABLE`; -- ENABLE\n END"
+    text, later = disabled_event(SCHEDULE + before + b" " + body, PLAIN)
+    assert text == SCHEDULE + after + b" " + body
+    assert later == ENABLING
+
+
+def test_event_without_any_state_is_created_disabled_too() -> None:
+    assert disabled_event(b"CREATE EVENT e ON SCHEDULE EVERY 1 DAY DO SELECT 1", PLAIN) == (
+        b"CREATE EVENT e ON SCHEDULE EVERY 1 DAY DISABLE DO SELECT 1",
+        b"ALTER EVENT e ENABLE",
+    )
+
+
+@pytest.mark.parametrize("state", [b"DISABLE", b"DISABLE ON SLAVE", b"DISABLE ON REPLICA"])
+def test_disabled_event_stays_as_it_is(state: bytes) -> None:
+    text = SCHEDULE + b"ON COMPLETION PRESERVE " + state + b" DO SELECT 'ENABLE'"
+    assert disabled_event(text, PLAIN) == (text, None)
+
+
+def test_names_in_ansi_quotes_get_backticks_where_the_event_is_enabled() -> None:
+    text = b'CREATE DEFINER="root"@"localhost" EVENT "e`x" ON SCHEDULE EVERY 1 DAY ENABLE DO SELECT 1'
+    assert disabled_event(text, ANSI)[1] == b"ALTER DEFINER=`root`@`localhost` EVENT `e``x` ENABLE"
+
+
+def test_event_is_enabled_between_the_settings_that_it_was_created_with() -> None:
+    region = events(
+        (b"off", b"EVERY 1 DAY DISABLE", b"SELECT 1"), (b"on", b"EVERY 1 DAY ENABLE", b"SELECT 2")
+    )
+    first = b"DELIMITER ;;\n"
+    last = b"collation_connection  = @saved_col_connection */ ;;\n"
+    region = region.replace(first, first + b"ALTER DATABASE `x` COLLATE b ;;\n")
+    region = region.replace(last, last + b"ALTER DATABASE `x` COLLATE a ;;\n")
+    found = [s.later for section in sections(dump(region)) for s in statements(section) if s.later]
+    assert found == [
+        b"ALTER DATABASE COLLATE b",
+        b"/*!50003 SET @saved_cs_client      = @@character_set_client */",
+        b"/*!50003 SET @saved_col_connection = @@collation_connection */",
+        b"/*!50003 SET character_set_client  = utf8mb4 */",
+        b"/*!50003 SET collation_connection  = utf8mb4_general_ci */",
+        b"ALTER DEFINER=`root`@`localhost` EVENT `on` ENABLE",
+        b"/*!50003 SET character_set_client  = @saved_cs_client */",
+        b"/*!50003 SET collation_connection  = @saved_col_connection */",
+        b"ALTER DATABASE COLLATE a",
+    ]
+
+
+def test_nothing_else_is_done_later() -> None:
+    script = dump(events((b"off", b"EVERY 1 DAY DISABLE", b"SELECT 1")), procedure(b"p", b"SELECT 1"))
+    assert not any(s.later for section in sections(script) for s in statements(section))
+
+
+# ---------------------------------------------------------------------------- what statements define
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (b"CREATE TABLE IF NOT EXISTS `a``b` (c int)", Definition("CREATE", "table", b"a`b")),
+        (
+            b"/*!50001 CREATE ALGORITHM=UNDEFINED */\n/*!50013 DEFINER=`a`@`b` SQL SECURITY DEFINER */\n"
+            b"/*!50001 VIEW `v` AS select 1 */",
+            Definition("CREATE", "view", b"v", definer=b"a@b"),
+        ),
+        (
+            b"/*!50003 CREATE*/ /*!50017 DEFINER=`a`@`%`*/ /*!50003 trigger db.t1 before insert on db.t */",
+            Definition("CREATE", "trigger", b"t1", b"db", b"a@%"),
+        ),
+        (
+            b"CREATE DEFINER=a@localhost FUNCTION f() ...",
+            Definition("CREATE", "function", b"f", definer=b"a@localhost"),
+        ),
+        (b"CREATE DEFINER='a''b'@'h' EVENT e", Definition("CREATE", "event", b"e", definer=b"a'b@h")),
+        (
+            b"CREATE DEFINER=CURRENT_USER() PROCEDURE p()",
+            Definition("CREATE", "procedure", b"p", definer=b"CURRENT_USER"),
+        ),
+        (
+            b"CREATE DEFINER=`role` PACKAGE BODY p AS",
+            Definition("CREATE", "package body", b"p", definer=b"role"),
+        ),
+        (b"CREATE OR REPLACE SEQUENCE s", Definition("CREATE", "sequence", b"s")),
+        (b"CREATE LIBRARY `l`\n LANGUAGE JAVASCRIPT AS $$", Definition("CREATE", "library", b"l")),
+        (b"DROP VIEW IF EXISTS `v`", Definition("DROP", "view", b"v")),
+        (b"ALTER DATABASE `d` COLLATE x", Definition("ALTER", "database", b"d")),
+        (b"INSERT INTO t VALUES (1)", None),
+    ],
+)
+def test_what_a_statement_defines(text: bytes, expected: Definition | None) -> None:
+    assert definition(text, PLAIN) == expected
+
+
+def test_definers_in_ansi_quotes_are_found() -> None:
+    script = procedure(b"p", b"SELECT 1", b"ANSI_QUOTES").replace(b"`root`@`localhost`", b'"a"@"b"')
+    (section,) = foreign(script)
+    assert definers(section) == {"a@b"}
+
+
+def test_definitions_of_a_section_come_in_order() -> None:
+    script = dump(table(b"t"), placeholder(b"v"))
+    assert [(d.verb, d.kind, d.name) for s in sections(script) for d in definitions(s)] == [
+        ("DROP", "table", b"t"),
+        ("CREATE", "table", b"t"),
+        ("DROP", "table", b"v"),
+        ("DROP", "view", b"v"),
+        ("CREATE", "view", b"v"),
+    ]
