@@ -1,10 +1,12 @@
 # Each target sets up what it needs, the virtual environment and system packages included.
 
 PYTHON ?= python3
+WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-MATRIX := mysql-9,mariadb-11.8,postgresql-17 postgresql-18
+PARALLEL := -n $(WORKERS) --dist worksteal
+ON_SERVERS := tests/integration tests/end_to_end $(PARALLEL) $(PYTEST)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-matrix lint bench setup matrix clean clean-engines
@@ -12,7 +14,7 @@ MATRIX := mysql-9,mariadb-11.8,postgresql-17 postgresql-18
 help:
 	@echo "make demo         throw-away servers, sample data, backup, restore, comparison, report"
 	@echo "make test         lint, types, layers, all tests with coverage"
-	@echo "make test-matrix  the tests with servers on other versions: $(MATRIX)"
+	@echo "make test-matrix  the tests on servers, with MySQL 9, MariaDB 11.8, PostgreSQL 17 and 18"
 	@echo "make lint         ruff, mypy, import-linter"
 	@echo "make bench        measure against the bare pipelines"
 	@echo "make clean        remove what was built here; clean-engines: the unpacked servers too"
@@ -21,18 +23,17 @@ demo: setup $(READY)
 	$(BIN)/python -m scripts.demo $(DEMO)
 
 test: setup lint
-	$(BIN)/python -m pytest $(PYTEST) --cov --cov-report=term --cov-fail-under=85
+	$(BIN)/python -m pytest $(PARALLEL) $(PYTEST) --cov --cov-report=term --cov-fail-under=85
 
 test-matrix: matrix $(READY)
-	set -e; for engines in $(MATRIX); do \
-	    echo "servers: $$engines"; \
-	    VYA_TEST_ENGINES=$$engines $(BIN)/python -m pytest tests/integration tests/end_to_end $(PYTEST); \
-	done
+	VYA_TEST_ENGINES=mysql-9,mariadb-11.8,postgresql-17 $(BIN)/python -m pytest $(ON_SERVERS)
+	VYA_TEST_ENGINES=postgresql-18 $(BIN)/python -m pytest -k postgresql $(ON_SERVERS)
 
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy scripts/demo scripts/sample scripts/engines.py
 	$(BIN)/lint-imports
 
 bench: setup $(READY)

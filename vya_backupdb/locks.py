@@ -17,6 +17,7 @@ from vya_backupdb.errors import LockedError, StorageError
 
 LOCK = ".lock"
 HOLDER = ".lock-holder.json"
+_MOST_COMMAND = 200
 
 
 @contextmanager
@@ -50,7 +51,7 @@ def _announce(folder: Path) -> None:
         "pid": os.getpid(),
         "hostname": socket.gethostname(),
         "since": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": " ".join(sys.argv[1:3]),
+        "command": " ".join(sys.argv[1:])[:_MOST_COMMAND],
     }
     path = folder / HOLDER
     try:

@@ -70,6 +70,9 @@ class Statement:
 class ScriptReader(Protocol):
     """Turns the output of one dump tool, however it is cut into chunks, into the same sections."""
 
+    notes: list[str]
+    """What was seen that a person should know of; goes into the metadata."""
+
     def feed(self, data: bytes) -> Iterator[Section]:
         """Take the next bytes and give the sections that are complete."""
         ...

@@ -74,11 +74,8 @@ def demonstrate(flavours: tuple[Flavour, ...]) -> list[tuple[Pair, Comparison, d
 
 def show(site: Site) -> list[tuple[Pair, Comparison, dict[str, Any]]]:
     """Take the steps that an operator takes."""
-    site.configure()
-    report.heading("Configuration and credentials ...")
-    site.run("credentials", "keygen")
-    site.run("credentials", "encrypt", "--input", "secrets/plain.json")
-    (site.folder / "secrets" / "plain.json").unlink()
+    report.heading("Configuration and credentials of the sources ...")
+    site.configure("source")
     site.run("config", "validate")
     site.run("config", "show", "--no-secrets")
     site.run("config", "test-connections")
@@ -93,7 +90,9 @@ def show(site: Site) -> list[tuple[Pair, Comparison, dict[str, Any]]]:
     for entry in made:
         check_sums(Path(entry["file"]))
     report.backups([entry for entry in made if (entry["instance"], entry["database"]) in expected])
-    report.heading("Restoring onto the empty servers, comparing ...")
+    report.heading("Restoring onto the empty servers, which the configuration names now, and comparing ...")
+    site.configure("source", "target")
+    site.run("config", "test-connections")
     results = []
     for pair in site.pairs:
         for database in pair.databases:

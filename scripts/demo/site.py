@@ -68,38 +68,42 @@ class Site:
         self.pairs.append(pair)
         return pair
 
-    def configure(self) -> None:
-        """Write the configuration, and the credentials in clear, to be encrypted by a step."""
+    def configure(self, *roles: str) -> None:
+        """Write the configuration of these servers (`source`, `target`), and encrypt their credentials."""
         instances = []
+        credentials = {}
         for pair in self.pairs:
             for role, server in (("source", pair.source), ("target", pair.target)):
-                instances.append(
-                    {
-                        "id": f"{pair.flavour}-{role}",
-                        "engine": "postgresql" if pair.flavour == "postgresql" else "mysql",
-                        "host": server.host,
-                        "port": server.port,
-                        "dump": {"tool": str(server.binaries.dump)},
-                    }
-                )
+                if role not in roles:
+                    continue
+                name = f"{pair.flavour}-{role}"
+                instance: dict[str, Any] = {
+                    "id": name,
+                    "engine": "postgresql" if pair.flavour == "postgresql" else "mysql",
+                    "host": server.host,
+                    "port": server.port,
+                    "dump": {"tool": str(server.binaries.dump)},
+                }
+                if pair.flavour == "postgresql":
+                    instance["databases"] = {"exclude": ["postgres"]}
+                instances.append(instance)
+                user = ACCOUNT if role == "source" else server.superuser
+                credentials[name] = {"username": user, "password": self.passwords[name]}
         config = {
             "instances": instances,
             "storage": {"path": "backups", "hostname": "demo", "min_free": "64MiB"},
             "credentials": {"file": "secrets/credentials.json", "key": {"file": "secrets/key"}},
         }
-        (self.folder / "secrets").mkdir(mode=0o700)
         (self.folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
-        users = {f"{pair.flavour}-target": pair.target.superuser for pair in self.pairs}
-        plain = self.folder / "secrets" / "plain.json"
+        secrets_folder = self.folder / "secrets"
+        if not secrets_folder.exists():
+            secrets_folder.mkdir(mode=0o700)
+            self.run("credentials", "keygen")
+        plain = secrets_folder / "plain.json"
         plain.touch(mode=0o600)
-        plain.write_text(
-            json.dumps(
-                {
-                    name: {"username": users.get(name, ACCOUNT), "password": password}
-                    for name, password in self.passwords.items()
-                }
-            )
-        )
+        plain.write_text(json.dumps(credentials))
+        self.run("credentials", "encrypt", "--input", "secrets/plain.json", "--force")
+        plain.unlink()
 
     def run(self, *words: str) -> str:
         """Run the command as a user would, and give its stdout. Raises StepError."""

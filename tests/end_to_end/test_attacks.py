@@ -206,7 +206,7 @@ def test_a_hostile_dump_is_refused_before_anything_is_changed(site: Site, databa
     for line in FOR_POSTGRESQL if site.postgresql else FOR_MYSQL:
         file.write_bytes(head + line.format(probe=probe).encode() + b"\n" + mark + tail)
         done = site.run("restore", "--file", str(file), *TO_TARGET, "--target-database", database, code=24)
-        assert "line" in done.stderr, line
+        assert str(file) in done.stderr, line
     assert not probe.exists()
     assert not site.exists(site.target, database)
 
@@ -371,3 +371,52 @@ def test_an_interrupted_restore_ends_in_seconds_and_leaves_no_session(
         site.run(*latest(database, *TO_TARGET), code=24)
         journal = next(site.store.rglob("target/journal.jsonl")).read_text().splitlines()
         assert [json.loads(line)["event"] for line in journal] == ["restore started", "restore failed"]
+
+
+# ---------------------------------------------------------------------------- rows that are not taken
+
+
+def test_rows_that_the_server_does_not_take_are_a_mismatch(site: Site, database: str) -> None:
+    site.fill(database, rows=3)
+    script = raw_dump(site.source, database)
+    if site.postgresql:
+        swallow = (
+            b"CREATE FUNCTION public.swallow() RETURNS trigger LANGUAGE plpgsql AS $$ begin return null; end $$;\n"
+            b"CREATE TRIGGER s BEFORE INSERT ON public.t FOR EACH ROW EXECUTE FUNCTION public.swallow();\n"
+        )
+        script = script.replace(b"COPY public.t", swallow + b"COPY public.t", 1)
+    else:
+        script = script.replace(b"INSERT INTO", b"INSERT IGNORE INTO").replace(b"(2,'", b"(1,'")
+    file = site.folder / "d.sql"
+    file.write_bytes(script)
+    done = site.run("restore", "--file", str(file), *TO_TARGET, "--target-database", database, code=22)
+    assert "rows of 3" in done.stderr
+    assert "half loaded" in done.stderr
+
+
+# ---------------------------------------------------------------------------- surroundings
+
+
+@pytest.mark.parametrize(
+    "shell",
+    [
+        'exec "$@" 2>&-',
+        'exec "$@" <&- >&-',
+        'umask 000; exec "$@"',
+        'umask 777; exec "$@"',
+        'ulimit -n 64; exec "$@"',
+        'cd "$(mktemp -d)"; rmdir "$PWD"; exec "$@"',
+        'unset HOME; TMPDIR=/nowhere LC_ALL=C PYTHONUTF8=0 exec "$@"',
+        'LC_ALL=tr_TR.UTF-8 exec "$@"',
+        'exec python3 -c "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); '
+        'os.execv(sys.argv[1], sys.argv[1:])" "$@"',
+    ],
+)
+def test_odd_surroundings_change_nothing(site: Site, database: str, shell: str) -> None:
+    site.fill(database, rows=3)
+    words = ("backup", "--instance", "source", "--database", database)
+    for command in (words, latest(database, *TO_TARGET)):
+        done = subprocess.run(["sh", "-c", shell, "sh", *site.command(*command)], timeout=100, check=False)
+        assert done.returncode == 0
+    for path in [site.store, *site.store.rglob("*")]:
+        assert path.stat().st_mode & 0o777 == (0o700 if path.is_dir() else 0o600), path

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -242,6 +243,16 @@ def test_what_cannot_be_completed_is_all_named_and_the_rest_is_done(
     assert after.settings == (DatabaseSetting("work_mem", "7MB"),)
 
 
+def test_a_database_that_was_there_gets_the_owner_of_the_source(
+    postgresql: ScratchServer, connector: PostgreSQLConnector, database: str
+) -> None:
+    with role(postgresql) as owner:
+        me = owner.username
+        definition = replace(PLAIN, owner=me, acl=(f"{me}=CTc/{me}", f"=c/{me}"))
+        connector.complete(database, definition)
+        assert definition_of(connector, database) == definition
+
+
 def test_settings_of_a_role_that_is_not_there_are_a_warning_and_left_out(
     connector: PostgreSQLConnector, database: str
 ) -> None:
@@ -469,6 +480,36 @@ def test_a_running_statement_can_be_cancelled_from_another_thread(session: Postg
     timer.join()
     assert time.monotonic() - began < 10
     assert session.execute(Statement(b"SELECT 1", 0)) == 0
+
+
+def test_where_the_server_takes_no_request_to_cancel_the_connection_is_cut(
+    postgresql: ScratchServer, session: PostgreSQLSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vya_backupdb.engines.postgresql.session._CANCEL_TIMEOUT", 1.0)
+    began = time.monotonic()
+    os.kill(postgresql.pid, signal.SIGSTOP)  # the session's own server process goes on
+    try:
+        timer = threading.Timer(0.3, session.cancel)
+        timer.start()
+        with pytest.raises(StatementFailed) as caught:
+            session.execute(Statement(b"SELECT pg_catalog.pg_sleep(8)", 0))
+        timer.join()
+    finally:
+        os.kill(postgresql.pid, signal.SIGCONT)
+    assert caught.value.connection_lost
+    assert time.monotonic() - began < 7
+
+
+def test_a_constraint_that_is_checked_at_the_commit_is_a_failure_of_the_commit(
+    postgresql: ScratchServer, session: PostgreSQLSession, database: str
+) -> None:
+    run_sql(postgresql, "CREATE TABLE t (n int UNIQUE DEFERRABLE INITIALLY DEFERRED)", database)
+    session.execute(Statement(b"INSERT INTO public.t VALUES (1), (1)", 0))
+    with pytest.raises(StatementFailed, match="duplicate key"):
+        session.commit()
+    assert session.execute(Statement(b"INSERT INTO public.t VALUES (1)", 0)) == 1
+    session.commit()
+    assert run_sql(postgresql, "SELECT * FROM t", database) == "1\n"
 
 
 def test_cancelling_a_session_at_rest_or_closed_does_no_harm(session: PostgreSQLSession) -> None:

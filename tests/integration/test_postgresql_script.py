@@ -23,7 +23,7 @@ from scripts.sample.clients import create_database, drop_database, run_sql
 from vya_backupdb.engines.postgresql.lexer import StatementLexer
 from vya_backupdb.engines.postgresql.requirements import requirements
 from vya_backupdb.engines.postgresql.script import PostgreSQLScriptReader
-from vya_backupdb.engines.postgresql.statements import PARALLEL_SETTINGS, statements
+from vya_backupdb.engines.postgresql.statements import statements
 from vya_backupdb.errors import DumpFailed
 from vya_backupdb.model import Action, Section, SectionKind, Statement
 from vya_backupdb.scratch import ScratchServer
@@ -180,8 +180,7 @@ def test_sessions_side_by_side_in_any_order_make_the_same_database(
             opened.append(local.connection)
             for statement in statements(of_kind[SectionKind.HEADER][0]):
                 execute(local.connection, statement)
-            for text in PARALLEL_SETTINGS:
-                local.connection.execute(text)
+            local.connection.execute(b"SET default_tablespace = ''")  # as PostgreSQLSession does
         connection: psycopg.Connection[tuple[object, ...]] = local.connection
         return connection
 

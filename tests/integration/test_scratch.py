@@ -151,6 +151,16 @@ def test_a_setting_that_the_server_refuses_is_told_with_its_log(binaries: Binari
         pytest.fail("it started")
 
 
+def test_a_server_that_its_user_cannot_run_is_told(quick: Binaries, tmp_path: Path) -> None:
+    copy = tmp_path / "postgres"
+    copy.write_text("#!/nonexistent/interpreter\n")
+    copy.chmod(0o755)
+    (tmp_path / "initdb").symlink_to(quick.server.parent / "initdb")
+    broken = Binaries("postgresql", quick.version, copy, quick.client_folder)
+    with pytest.raises(ScratchError, match=r"postgres|initdb"), start(broken):
+        pytest.fail("it started")
+
+
 def test_nothing_is_left_after_an_exception(binaries: Binaries) -> None:
     with pytest.raises(ZeroDivisionError), start(binaries) as server:
         raise ZeroDivisionError

@@ -31,6 +31,8 @@ LITERAL = Modes(no_backslash_escapes=True)
         (b"('-- x\n'),('/* y */'),('# z'),('`'),('\"'),('=')", 6),
         (b"(-1,-1.5e-05,'2024-01-01'),(0x00FF,_binary 'a(',b'1')", 2),
         (b"('(((('),('))))')", 2),
+        (b"('a--b',-1,-2,-1.5e-05)", 1),
+        (b"('x) as y',') ON'),(') returning')", 2),
     ],
 )
 def test_rows_as_the_tools_write_them_are_counted_at_once(values: bytes, count: int) -> None:

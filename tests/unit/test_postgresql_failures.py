@@ -52,7 +52,7 @@ def test_the_servers_refusal_counts_more_than_the_addresses_that_did_not_answer(
     text = (
         'connection failed: connection to server at "::1", port 5432 failed: Connection refused\n'
         "\tIs the server running on that host and accepting TCP/IP connections?\n"
-        'connection to server at "127.0.0.1", port 5432 failed: FATAL:  password authentication failed for "me"'
+        'connection to server at "127.0.0.1", port 54 failed: FATAL:  password authentication failed for "me"'
     )
     assert "the password of 'me' is wrong" in said(text)
 

@@ -125,6 +125,8 @@ class PlainScript:
             yield from reader.finish()
         except BackupError as error:
             raise DamagedArchive(f"{self.path}: {error.what}", cure=error.cure) from error
+        except Refused as error:
+            raise Refused(f"{self.path}: {error.what}", cure=error.cure) from error
 
 
 def _loaded(section: Section) -> Section:

@@ -28,7 +28,7 @@ from vya_backupdb.errors import (
 )
 from vya_backupdb.locks import locked
 from vya_backupdb.log import get_logger
-from vya_backupdb.model import DatabaseInfo
+from vya_backupdb.model import DatabaseInfo, Severity
 from vya_backupdb.operations.dump import Dumped, PlannedDump, Source, dump, plan_dump
 from vya_backupdb.operations.progress import Progress
 from vya_backupdb.streams.codec import Codec
@@ -105,6 +105,9 @@ def _backup_instance(
             reserve=config.storage.reserve(),
             threads=min(_MOST_THREADS, len(os.sched_getaffinity(0))),
             run_id=uuid.uuid4().hex,
+            warnings=tuple(
+                finding for finding in connector.examine_instance() if finding.severity is Severity.WARNING
+            ),
         )
         if not request.dry_run:
             remove_partial(folder)

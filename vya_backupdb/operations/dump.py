@@ -18,11 +18,14 @@ from vya_backupdb.config.models import Instance
 from vya_backupdb.credentials.vault import Credential
 from vya_backupdb.engines.base import Connector, Engine
 from vya_backupdb.errors import DumpFailed, PreflightFailed, VerificationError, few
+from vya_backupdb.log import get_logger
 from vya_backupdb.model import DumpPlan, DumpTool, Finding, ScriptReader, Severity
 from vya_backupdb.operations.progress import Progress
 from vya_backupdb.operations.space import SpaceGuard
 from vya_backupdb.streams.codec import Codec
 from vya_backupdb.streams.process import Command, DumpProcess
+
+log = get_logger(__name__)
 
 _CHUNK = 1 << 20
 _PACKET_LIMIT = 1 << 30
@@ -45,6 +48,8 @@ class Source:
     threads: int
     """Compression threads."""
     run_id: str
+    warnings: tuple[Finding, ...] = ()
+    """What was found of the instance as a whole; each backup of the run records it."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +106,7 @@ def dump(source: Source, planned: PlannedDump, progress: Progress) -> Dumped:
     Raises DumpFailed, StorageError, ConnectionFailed.
     """
     plan, slot = planned.plan, planned.slot
+    log.debug("dump tool", tool=planned.tool.path, version=planned.tool.version, options=planned.options)
     guard = SpaceGuard(source.store.root, source.reserve)
     slot.open()
     guard.check(_expected_file_bytes(source, planned))
@@ -118,7 +124,7 @@ def dump(source: Source, planned: PlannedDump, progress: Progress) -> Dumped:
                 pipeline.run(process, archive)
                 written = archive.finish()
             options = command.argv[1:]
-            warnings = process.warnings
+            warnings = (*process.warnings, *pipeline.notes)
         _refuse_unrestorable(source, plan.database, written)
         record = BackupRecord(
             id=uuid.uuid4().hex,
@@ -144,7 +150,7 @@ def dump(source: Source, planned: PlannedDump, progress: Progress) -> Dumped:
                 largest_statement=written.largest_statement,
                 objects=plan.object_counts,
             ),
-            warnings=(*plan.findings, *_from_tool(source.tool, warnings)),
+            warnings=(*source.warnings, *plan.findings, *_from_tool(source.tool, warnings)),
         )
         path = slot.publish_record(record)
     return Dumped(record, path)
@@ -159,6 +165,11 @@ class _Pipeline:
         self._guard = guard
         self.first_bytes_at: datetime | None = None
         """The tools buffer their first bytes until their snapshot is open."""
+
+    @property
+    def notes(self) -> list[str]:
+        """What the script reader saw that a person should know of."""
+        return self._reader.notes
 
     def run(self, process: DumpProcess, archive: ArchiveWriter) -> None:
         done = 0

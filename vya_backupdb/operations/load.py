@@ -67,12 +67,15 @@ class Loader:
 
         Raises VerificationError where the server took other numbers of rows than were backed up.
         """
+        log.info("restore phase", phase="schema")
         with self._session() as session:
             for section in self._source.sections({SectionKind.SCHEMA}):
                 self._execute_all(session, section)
             session.commit()
+        log.info("restore phase", phase="rows", sessions=self._jobs)
         self._load_rows()
         self._check_rows()
+        log.info("restore phase", phase="what follows the rows")
         self._load_post()
         return self._report
 

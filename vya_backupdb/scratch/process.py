@@ -88,9 +88,13 @@ class Supervised:
         deadline = time.monotonic() + 30
         while b"\n" not in self._said:
             if time.monotonic() > deadline or self._supervisor.poll() is not None:
-                raise ScratchError(f"{order.argv[0]}: cannot be started\n{self.log_tail()}")
+                raise ScratchError(f"{order.argv[0]}: its supervisor does not start it\n{self.log_tail()}")
             self._listen(1)
-        self.pid = int(self._said.split()[1])
+        word, _, rest = self._said.decode(errors="replace").splitlines()[0].partition(" ")
+        if word != "pid":
+            who = account.name if account else "this user"
+            raise ScratchError(f"{order.argv[0]}: {who} cannot run it: {rest}")
+        self.pid = int(rest)
 
     def exited(self) -> bool:
         """Whether the server has ended by itself."""

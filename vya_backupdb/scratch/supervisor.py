@@ -8,7 +8,7 @@ the folder.
 
 Its stdin: a line with the folder and the pid of who started it, then a line with the order (see `Order` in
 process.py), both as JSON; any further line means "stop".
-Its stdout: `pid N` when the server has been started, `exited N` when it has ended by itself.
+Its stdout: `pid N` when the server has been started, or `failed WHY`; `exited N` when it ended by itself.
 """
 
 import contextlib
@@ -88,7 +88,11 @@ def main() -> None:
 
 def watch_over(watch: Watch, order: dict[str, Any]) -> None:
     """Start the server, and end it when it is time."""
-    server = launch(order)
+    try:
+        server = launch(order)
+    except OSError as error:
+        say(f"failed {error.strerror or error}")
+        return
     try:
         say(f"pid {server.pid}")
         told = watch.line(server)

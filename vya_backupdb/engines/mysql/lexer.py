@@ -78,7 +78,6 @@ _DELIMITER_LINE = re.compile(
 _AFTER_HIDDEN_END = re.compile(
     rb"DELIMITER ;|/\*!50003 SET time_zone             = @saved_time_zone \*/ (?P<delimiter>\S++)"
 )
-_LONGEST_AFTER = 128
 
 
 @lru_cache(maxsize=64)
@@ -197,8 +196,6 @@ class _Scan:
         word = _WORD.match(data, pos)
         if word is None:
             return None
-        if word.end() == len(data) and not self._final:
-            return wait
         name = word[0].lower()
         if (name != b"delimiter" and name not in COMMANDS) or not self._begins_line(pos):
             return None
@@ -259,8 +256,6 @@ class _Scan:
         line = bytes(data[pos:newline]).rstrip(b" \t\r")
         if not line.endswith(self._delimiter):
             return newline + 1
-        if newline + 1 + _LONGEST_AFTER > len(data) and not self._final:
-            return -1
         after = _AFTER_HIDDEN_END.match(data, newline + 1)
         if after is None or after["delimiter"] not in (None, self._delimiter):
             return newline + 1

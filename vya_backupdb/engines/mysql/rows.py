@@ -88,13 +88,19 @@ def counted(values: bytes, *, backslashes: bool = True) -> int | None:
             return None
         left = b"".join(pieces[::2])
     if dashes:
-        if b"--" in left:
+        if b"--" in left and b"--" in b"'".join(values.split(b"'")[::2]):  # not -1,-2
             return None
         left = left.translate(None, b"-")
     rows = len(left) // 2
-    if not rows or left != b"()" * rows or _CLAUSE.search(values, max(0, len(values) - _LONGEST_CLAUSE)):
-        return None
-    return rows
+    return None if not rows or left != b"()" * rows or _has_clause(values[-_LONGEST_CLAUSE:]) else rows
+
+
+def _has_clause(end: bytes) -> bool:
+    """Tell whether something else than rows stands outside of strings at the end, which is outside itself."""
+    if not _CLAUSE.search(end):
+        return False
+    from_behind = end.split(b"'")[::-1]
+    return _CLAUSE.search(b"'".join(from_behind[::2][::-1])) is not None
 
 
 def counted_slowly(text: bytes, modes: Modes) -> int | None:

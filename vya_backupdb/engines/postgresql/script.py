@@ -91,6 +91,7 @@ class PostgreSQLScriptReader:
     """
 
     def __init__(self, require_trailer: bool = True, *, section_bytes: int = SECTION_BYTES) -> None:
+        self.notes: list[str] = []
         self._require_trailer = require_trailer
         self._limit = section_bytes
         self._buffer = bytearray()

@@ -13,13 +13,6 @@ from vya_backupdb.engines.postgresql.tokens import Cursor, decode
 from vya_backupdb.errors import DumpFailed
 from vya_backupdb.model import Action, Section, SectionKind, Statement
 
-PARALLEL_SETTINGS: Final = (b"SET default_tablespace = ''",)
-"""What every session that executes statements marked `parallel` executes once, after the header.
-
-Such a statement is marked only where the script has no other object setting in force, but a server may
-give its sessions another default (ALTER ROLE or DATABASE ... SET default_tablespace).
-"""
-
 _DROPS_PUBLIC: Final = re.compile(rb"DROP SCHEMA (?:IF EXISTS )?public\s*;")
 CLASSIFIED: Final = 1 << 20
 """Bytes of a statement that are read to tell what it is: more than a COPY of 1600 columns has."""
