@@ -381,7 +381,8 @@ def test_rows_that_the_server_does_not_take_are_a_mismatch(site: Site, database:
     script = raw_dump(site.source, database)
     if site.postgresql:
         swallow = (
-            b"CREATE FUNCTION public.swallow() RETURNS trigger LANGUAGE plpgsql AS $$ begin return null; end $$;\n"
+            b"CREATE FUNCTION public.swallow() RETURNS trigger LANGUAGE plpgsql"
+            b" AS $$ begin return null; end $$;\n"
             b"CREATE TRIGGER s BEFORE INSERT ON public.t FOR EACH ROW EXECUTE FUNCTION public.swallow();\n"
         )
         script = script.replace(b"COPY public.t", swallow + b"COPY public.t", 1)

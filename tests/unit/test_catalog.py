@@ -19,6 +19,7 @@ from vya_backupdb.catalog.store import Store, check_file, newest
 from vya_backupdb.errors import LockedError, Refused, StorageError, VerificationError
 from vya_backupdb.locks import locked
 from vya_backupdb.model import DumpTool, MySQLDefinition, ServerFacts
+from vya_backupdb.operations.choose import Selection, choose
 
 MOMENT = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 
@@ -101,6 +102,44 @@ def test_a_record_never_leads_out_of_its_folder(tmp_path: Path, name: str) -> No
     path.write_text(json.dumps(document))
     with pytest.raises(VerificationError, match=r"file\.name"):
         read_record(path)
+
+
+@pytest.mark.parametrize("name", [".", ".."])
+def test_a_record_never_names_a_folder(tmp_path: Path, name: str) -> None:
+    document = json.loads(record_bytes(make_record()))
+    document["file"]["name"] = name
+    (tmp_path / "r.json").write_text(json.dumps(document))
+    with pytest.raises(VerificationError, match="folder"):
+        read_record(tmp_path / "r.json")
+
+
+def test_the_times_of_a_record_are_in_utc_whatever_their_offset(tmp_path: Path) -> None:
+    document = json.loads(record_bytes(make_record()))
+    document["snapshot_at"] = "2026-11-23T05:00:00+14:00"
+    (tmp_path / "r.json").write_text(json.dumps(document))
+    assert read_record(tmp_path / "r.json").snapshot_at.isoformat() == "2026-11-22T15:00:00+00:00"
+
+
+def test_a_backup_in_the_folder_of_another_database_is_not_restored(store: Store) -> None:
+    path = put(store)
+    elsewhere = path.parents[2] / "crm" / path.parent.name
+    elsewhere.mkdir(parents=True)
+    path.rename(elsewhere / path.name)
+    with pytest.raises(VerificationError, match="one of shop"):
+        choose(store, Selection(instance="main", database="crm"))
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o777])
+def test_a_published_file_is_private_whatever_the_umask(tmp_path: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        make_folder(tmp_path / "a" / "b")
+        with published(tmp_path / "a" / "b" / "file") as file:
+            file.write(b"x")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a" / "b").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "a" / "b" / "file").stat().st_mode & 0o777 == 0o600
 
 
 def test_a_published_file_is_private_and_whole(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from enum import StrEnum
@@ -77,6 +78,30 @@ def test_a_table_holds_no_control_character(capsys: pytest.CaptureFixture[str]) 
     table.add("\x1b[31m\x07\u202e")
     emit("table", {}, table, "\x1b[32m")
     assert all(line.isprintable() for line in capsys.readouterr().out.splitlines())
+
+
+def test_columns_are_aligned_whatever_is_in_them(capsys: pytest.CaptureFixture[str]) -> None:
+    table = Table(None, ("name", "rows", "file"))
+    table.add("漢字", 1, "x")
+    table.add("a\nbc", 1_000, "y\nz")
+    emit("table", {}, table)
+    assert capsys.readouterr().out.splitlines() == [
+        "name   rows  file",
+        "漢字      1  x",
+        "a     1,000  y",
+        "bc           z",
+    ]
+
+
+def test_ten_thousand_rows_are_written_in_no_time(capsys: pytest.CaptureFixture[str]) -> None:
+    table = Table("Backups", ("name", "rows", "file"))
+    for number in range(10_000):
+        table.add(f"database {number}", number, "/a/path" * 10)
+    for format in ("table", "json"):
+        began = time.process_time()
+        emit(format, {"backups": [{"name": "x" * 50, "number": n} for n in range(10_000)]}, table)
+        assert time.process_time() - began < 2
+        assert len(capsys.readouterr().out) > 10_000
 
 
 def test_an_empty_table_has_its_heads(capsys: pytest.CaptureFixture[str]) -> None:

@@ -323,3 +323,120 @@ def test_ansi_dump_is_read() -> None:
     script = HEADER.replace(b"ON_ZERO'", b"ON_ZERO,ANSI'") + b'DROP TABLE "t";\nINSERT INTO "t" VALUES (1);\n'
     found = foreign(script)
     assert [(s.kind, s.object) for s in found[1:]] == [(SectionKind.SCHEMA, None), (SectionKind.ROWS, "t")]
+
+
+# ---------------------------------------------------------------------------- other tools and older versions
+
+PHPMYADMIN = b"""-- phpMyAdmin SQL Dump
+SET SQL_MODE = "NO_AUTO_VALUE_ON_ZERO";
+START TRANSACTION;
+SET time_zone = "+00:00";
+
+
+/*!40101 SET @OLD_CHARACTER_SET_CLIENT=@@CHARACTER_SET_CLIENT */;
+/*!40101 SET NAMES utf8mb4 */;
+
+DELIMITER $$
+--
+-- Procedures
+--
+CREATE DEFINER=`root`@`localhost` PROCEDURE `p` ()   BEGIN
+SELECT '$';
+END$$
+
+DELIMITER ;
+
+CREATE TABLE `t` (
+  `id` int(11) NOT NULL
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
+INSERT INTO `t` (`id`, `a`) VALUES
+(1, 'x'),
+(2, 'it\\'s; ),(');
+
+DELIMITER $$
+CREATE TRIGGER `tr` BEFORE INSERT ON `t` FOR EACH ROW SET @a=1
+$$
+DELIMITER ;
+
+CREATE TABLE `v` (
+`id` int(11)
+);
+
+DROP TABLE IF EXISTS `v`;
+
+CREATE ALGORITHM=UNDEFINED DEFINER=`root`@`localhost` SQL SECURITY DEFINER VIEW `v`  AS SELECT 1 AS `id` ;
+
+ALTER TABLE `t`
+  ADD PRIMARY KEY (`id`);
+COMMIT;
+
+/*!40101 SET CHARACTER_SET_CLIENT=@OLD_CHARACTER_SET_CLIENT */;
+"""
+HEIDISQL = b"""/*!40101 SET @OLD_CHARACTER_SET_CLIENT=@@CHARACTER_SET_CLIENT */;
+/*!40101 SET NAMES utf8 */;
+/*!50503 SET NAMES utf8mb4 */;
+/*!40103 SET @OLD_TIME_ZONE=@@TIME_ZONE */;
+/*!40103 SET TIME_ZONE='+00:00' */;
+
+DELIMITER //
+CREATE EVENT `e` ON SCHEDULE EVERY 1 DAY ENABLE DO BEGIN
+SELECT 1;
+END//
+DELIMITER ;
+
+CREATE TABLE IF NOT EXISTS `t` (
+  `id` int(11) NOT NULL
+) ENGINE=InnoDB;
+
+/*!40000 ALTER TABLE `t` DISABLE KEYS */;
+INSERT INTO `t` (`id`, `a`) VALUES
+\t(1, 'x'),
+\t(2, 'y');
+/*!40000 ALTER TABLE `t` ENABLE KEYS */;
+
+SET @OLDTMP_SQL_MODE=@@SQL_MODE, SQL_MODE='ANSI_QUOTES';
+DELIMITER //
+CREATE TRIGGER `tr` BEFORE INSERT ON `t` FOR EACH ROW SET @a="\\";//
+DELIMITER ;
+SET SQL_MODE=@OLDTMP_SQL_MODE;
+
+/*!40103 SET TIME_ZONE=IFNULL(@OLD_TIME_ZONE, 'system') */;
+/*!40101 SET CHARACTER_SET_CLIENT=@OLD_CHARACTER_SET_CLIENT */;
+"""
+MYSQL_5_0 = (
+    HEADER
+    + b"""
+DROP TABLE IF EXISTS `v`;
+/*!50001 DROP VIEW IF EXISTS `v`*/;
+/*!50001 CREATE TABLE `v` (
+  `a` tinyint NOT NULL
+) ENGINE=MyISAM */;
+
+LOCK TABLES `t` WRITE;
+INSERT INTO `t` VALUES (1),(2);
+UNLOCK TABLES;
+/*!50001 DROP TABLE `v`*/;
+/*!50001 DROP VIEW IF EXISTS `v`*/;
+/*!50001 CREATE ALGORITHM=UNDEFINED */
+/*!50013 DEFINER=`root`@`localhost` SQL SECURITY DEFINER */
+/*!50001 VIEW `v` AS select 1 AS `a` */;
+"""
+    + FOOTER
+)
+
+
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        (PHPMYADMIN, ["header", "post", "schema", "rows", "post", "schema", "post", "footer"]),
+        (HEIDISQL, ["header", "post", "schema", "rows", "post", "footer"]),
+        (MYSQL_5_0, ["header", "schema", "rows", "post", "footer"]),
+    ],
+)
+def test_scripts_of_other_tools_are_taken_apart(script: bytes, expected: list[str]) -> None:
+    found = foreign(script)
+    assert kinds(found) == expected
+    assert sum(section.rows for section in found) == 2
+    assert b"".join(section.body for section in found) == script
+    assert texts(found, lambda action: action is Action.REFUSE) == []

@@ -80,7 +80,7 @@ def plan_dump(source: Source, database: str, estimated_bytes: int) -> PlannedDum
     refuse_faults(source.instance, database, plan.findings)
     slot = source.store.slot(source.instance.id, database, datetime.now(UTC))
     with _command(source, plan) as command:
-        options = command.argv[1:]
+        options = _printable(command.argv[1:])
     return PlannedDump(plan, source.tool, slot, slot.file(source.codec.extension), options, estimated_bytes)
 
 
@@ -123,7 +123,7 @@ def dump(source: Source, planned: PlannedDump, progress: Progress) -> Dumped:
             with process, ArchiveWriter(sink, source.codec, threads=source.threads) as archive:
                 pipeline.run(process, archive)
                 written = archive.finish()
-            options = command.argv[1:]
+            options = _printable(command.argv[1:])
             warnings = (*process.warnings, *pipeline.notes)
         _refuse_unrestorable(source, plan.database, written)
         record = BackupRecord(
@@ -189,6 +189,13 @@ class _Pipeline:
 def _command(source: Source, plan: DumpPlan) -> AbstractContextManager[Command]:
     return source.engine.dump_command(
         plan, source.tool, source.connector.facts, source.instance, source.credential
+    )
+
+
+def _printable(options: Sequence[str]) -> tuple[str, ...]:
+    """Give options as the metadata can hold them: a name may hold bytes that are not UTF-8."""
+    return tuple(
+        option.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace") for option in options
     )
 
 

@@ -116,11 +116,13 @@ def counted_slowly(text: bytes, modes: Modes) -> int | None:
                 rows += 1
         elif depth == 0 and token is Token.WORD:
             word = piece.upper()
-            if after_values and before == b")" and word in (b"AS", b"ON", b"RETURNING"):
-                return rows
-            if word in (b"SELECT", b"TABLE", b"WITH"):
+            if after_values:
+                if before == b")" and word in (b"AS", b"ON", b"RETURNING"):
+                    return rows
+            elif word in (b"SELECT", b"TABLE", b"WITH"):
                 return None
-            if word == b"SET":
+            elif word == b"SET":
                 return 1
-            after_values = after_values or word in (b"VALUES", b"VALUE")
+            else:
+                after_values = word in (b"VALUES", b"VALUE")
     return rows if after_values else None

@@ -181,7 +181,7 @@ class MySQLScriptReader:
         with memoryview(self._buffer) as view:
             body = b"".join((current.prefix, view[: current.size], closing))
         del self._buffer[: current.size]
-        self._splitter.pos -= current.size
+        self._splitter.forget(current.size)
         self._offset += current.size
         self._current = None
         name = None if current.table is None else current.table.decode("utf-8", "surrogateescape")

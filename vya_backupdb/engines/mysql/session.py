@@ -40,6 +40,9 @@ _WRONG_VALUE: Final = 1231
 
 _SET: Final = re.compile(rb"\s*(?:/\*M?!\d*\s*)?SET\b", re.IGNORECASE)
 _ROWS: Final = re.compile(rb"\s*(?:INSERT|REPLACE)\b", re.IGNORECASE)
+_IGNORE: Final = re.compile(rb"\s*INSERT\s+(?:\w+\s+)?IGNORE\b", re.IGNORECASE)
+"""Without unique_checks MariaDB (found with 10.11) loads an empty table in bulk, and at the first duplicate
+of an INSERT IGNORE it empties the table, reporting all rows as taken: status OK, no warning."""
 _SQL_MODE: Final = re.compile(rb"(?<=')[A-Za-z0-9_, ]*(?=')")
 _SHOWN: Final = 120
 
@@ -56,6 +59,8 @@ class MySQLSession:
         self._database = database
         self._wire = open_wire(instance, credential, read_timeout=_LONGEST_STATEMENT, database=database)
         self._warned: set[int] = set()
+        self._ignores = False
+        """Whether the script has INSERT IGNORE; see _IGNORE."""
         self._cancelling = threading.Lock()
         self._closed = False
         try:
@@ -91,6 +96,9 @@ class MySQLSession:
                 cure=f"SET GLOBAL max_allowed_packet = {1 << len(text).bit_length()}, and restore again",
             )
         try:
+            if not self._ignores and _IGNORE.match(text):
+                self._wire.query(b"SET SESSION unique_checks = 1")
+                self._ignores = True
             rows = self._wire.query(text)
         except (pymysql.err.Error, OSError) as error:
             return self._after_error(text, error)

@@ -13,8 +13,11 @@ from vya_backupdb.engines.mysql.settings import Session
 from vya_backupdb.engines.mysql.statements import Meaning, Place, understand
 from vya_backupdb.model import Action
 
-_PATIENCE: Final = 8 << 20
-"""Bytes of an INSERT without `;` at a line's end after which the lexer looks where it ends."""
+_PATIENCE: Final = 32 << 20
+"""Bytes without `;` at a line's end after which the lexer looks where an INSERT ends.
+
+The tools write statements of up to 16 MiB (net_buffer_length), or of one row.
+"""
 _SMALL: Final = 64 << 10
 """Bytes below which an unfinished statement is read again from its beginning whenever more comes."""
 
@@ -44,9 +47,14 @@ class Splitter:
         self.session = Session(modes)
         self._line_end = b";\n"
         self._searched = 0
-        """How far from `pos` the end of an INSERT was looked for in vain."""
+        """Where the buffer has no `;` at a line's end before, from `pos` on."""
         self._enough = 0
         """With fewer bytes than that from `pos`, the lexer need not try again."""
+
+    def forget(self, size: int) -> None:
+        """Take account of `size` bytes removed from the beginning of the buffer."""
+        self.pos -= size
+        self._searched = max(0, self._searched - size)
 
     def next(self, *, final: bool) -> Part | None:
         """Give the next unit, None where it is not whole yet. REST and UNFINISHED are the last."""
@@ -54,10 +62,12 @@ class Splitter:
         if self.delimiter == b";" and modes.charset is None:
             head = rows.begins(data, pos)
             if head is not None:
-                found = self._insert(head, modes, final=final)
-                if found is not None:
-                    return found
-                if self._searched and len(data) - pos < _PATIENCE and not final:
+                end, line_end = self._line_ends(head.end())
+                if end >= 0:
+                    found = self._insert(head, end, line_end, modes)
+                    if found is not None:
+                        return found
+                elif len(data) - pos < _PATIENCE and not final:
                     return None
         if len(data) - pos < self._enough and not final:
             return None
@@ -68,20 +78,21 @@ class Splitter:
             return None
         return self._part(unit, modes)
 
-    def _insert(self, head: rows.Match, modes: Modes, *, final: bool) -> Part | None:
-        """Give an INSERT as the tools write it; sets `_searched` where its end is not there yet."""
-        data = self.data
-        line_end = b";\n"
-        end = data.find(b";", max(head.end(), self.pos + self._searched))
+    def _line_ends(self, start: int) -> tuple[int, bytes]:
+        """Find `;` at a line's end behind `start`, -1: none yet; and what it is with that line's end."""
+        data, line_end = self.data, b";\n"
+        start = max(start, self._searched)
+        end = data.find(b";", start)
         if end >= 0 and data[end + 1 : end + 2] != b"\n":
             line_end = self._line_end
             end = data.find(line_end, end)
-        if end < 0:
-            self._searched = max(1, len(data) - self.pos - 2)
-            return None
-        found = rows.insert(data, head, end, modes)
+        self._searched = end if end >= 0 else max(0, len(data) - 2)
+        return end, line_end
+
+    def _insert(self, head: rows.Match, end: int, line_end: bytes, modes: Modes) -> Part | None:
+        """Give the INSERT that ends at `end`, None where it is not as the tools write it."""
+        found = rows.insert(self.data, head, end, modes)
         if found is None:
-            self._searched = 0
             return None
         unit = Unit(Kind.STATEMENT, found.text_start, found.text_end, end + len(line_end))
         meaning = Meaning(Place.ROWS, table=found.table)
@@ -113,8 +124,10 @@ class Splitter:
 
     def _ended(self, part: Part) -> Part:
         self.pos = part.unit.end
-        self._searched = self._enough = 0
-        self._line_end = b";\r\n" if self.data[self.pos - 2 : self.pos] == b"\r\n" else b";\n"
+        self._enough = 0
+        line_end = b";\r\n" if self.data[self.pos - 2 : self.pos] == b"\r\n" else b";\n"
+        if line_end != self._line_end:
+            self._line_end, self._searched = line_end, 0
         return part
 
 
