@@ -72,6 +72,23 @@ def test_drop_replaces_what_was_there(site: Site, database: str) -> None:
     assert site.same(database)
 
 
+def test_an_empty_database_that_is_there_takes_the_definition_of_the_backup(
+    site: Site, database: str
+) -> None:
+    site.fill(database, rows=5)
+    site.backup(database)
+    other = "connection limit 7" if site.postgresql else "character set latin1"
+    run_sql(site.target, f"create database {site.quoted(database)} {other}")
+    assert site.restore(database)["changed"]
+    assert site.same(database)
+    if not site.postgresql:  # whose dump says it
+        asked = (
+            "select default_character_set_name, default_collation_name from information_schema.schemata "
+            f"where schema_name = '{database}'"
+        )
+        assert run_sql(site.target, asked) == run_sql(site.source, asked)
+
+
 def test_a_second_restore_of_the_same_backup_changes_nothing(site: Site, database: str) -> None:
     site.fill(database, rows=5)
     site.backup(database)

@@ -106,6 +106,10 @@ class Connector(Protocol):
         """Create the database, empty; without what stands in a load's way (see `complete`)."""
         ...
 
+    def adopt(self, database: str, definition: DatabaseDefinition | None) -> None:
+        """Give a database that is there and empty the properties that a load builds on."""
+        ...
+
     def drop(self, database: str) -> None:
         """Drop the database with all that is in it."""
         ...

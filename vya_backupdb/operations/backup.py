@@ -174,7 +174,8 @@ def _backup_database(
     started = time.monotonic()
     instance = source.instance.id
     names = {"instance": instance, "database": info.name}
-    log.info("backup started", **names)
+    if not dry_run:
+        log.info("backup started", **names)
     progress.begin(info.name, info.estimated_bytes or None)
     try:
         if info.unavailable:

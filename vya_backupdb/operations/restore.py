@@ -158,7 +158,9 @@ def _restore(
         if present and request.drop:
             connector.drop(database)
             present = False
-        if not present:
+        if present:
+            connector.adopt(database, definition)
+        else:
             connector.create(database, definition)
         report, verified = _load(target, source, request, progress)
         _check_failed(target, source, report, definition)

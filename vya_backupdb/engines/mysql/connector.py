@@ -132,6 +132,11 @@ class MySQLConnector:
             raise RestoreError(f"{database}: its definition is one of {definition.engine}")
         self._change(listing.create_statement(self.facts, database, definition))
 
+    def adopt(self, database: str, definition: DatabaseDefinition | None) -> None:
+        """Give a database that is there and empty the definition's properties. Raises RestoreError."""
+        if isinstance(definition, MySQLDefinition):
+            self._change(listing.alter_statement(self.facts, database, definition))
+
     def drop(self, database: str) -> None:
         """Drop the database with all that is in it. Raises RestoreError."""
         if listing.is_system(database):

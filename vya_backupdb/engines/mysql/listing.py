@@ -156,9 +156,16 @@ def is_read_only(queries: Queries, facts: ServerFacts, database: str) -> bool:
 def create_statement(facts: ServerFacts, database: str, wanted: MySQLDefinition | None) -> str:
     """Give the statement that creates a database on such a server; None: by the server's defaults."""
     statement = f"CREATE DATABASE {identifier(database)}"
-    if wanted is None:
-        return statement
-    statement += f" CHARACTER SET {identifier(wanted.charset)} COLLATE {identifier(wanted.collation)}"
+    return statement if wanted is None else statement + _properties(facts, wanted)
+
+
+def alter_statement(facts: ServerFacts, database: str, wanted: MySQLDefinition) -> str:
+    """Give the statement that makes a database that is there as defined."""
+    return f"ALTER DATABASE {identifier(database)}" + _properties(facts, wanted)
+
+
+def _properties(facts: ServerFacts, wanted: MySQLDefinition) -> str:
+    statement = f" CHARACTER SET {identifier(wanted.charset)} COLLATE {identifier(wanted.collation)}"
     if wanted.comment and is_mariadb(facts) and facts.version_number >= (10, 5):
         statement += f" COMMENT {text(wanted.comment)}"
     if wanted.encryption and not is_mariadb(facts) and facts.version_number >= (8, 0, 16):

@@ -172,6 +172,9 @@ class PostgreSQLConnector:
             with suppress(psycopg.errors.DatabaseError):
                 self._main.execute(definitions.setting_statement(database, setting))
 
+    def adopt(self, database: str, definition: DatabaseDefinition | None) -> None:
+        """Nothing: what can't be changed is refused by `examine_target`, `complete` does the rest."""
+
     def drop(self, database: str) -> None:
         """Drop the database. Raises Refused, naming them, where others are connected to it."""
         self._leave(database)

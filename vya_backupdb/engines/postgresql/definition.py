@@ -216,10 +216,9 @@ def completion(
             yield None, setting_statement(database, setting)
     if definition.is_template:
         yield None, sql.SQL("ALTER DATABASE {} IS_TEMPLATE true").format(name)
-    if definition.connection_limit != -1:
-        yield (
-            None,
-            sql.SQL("ALTER DATABASE {} CONNECTION LIMIT {}").format(
-                name, sql.Literal(definition.connection_limit)
-            ),
-        )
+    yield (
+        None,
+        sql.SQL("ALTER DATABASE {} CONNECTION LIMIT {}").format(
+            name, sql.Literal(definition.connection_limit)
+        ),
+    )
