@@ -210,10 +210,8 @@ def measure(samples: Samples, command: list[str] | str) -> None:
     """Run once to the end and note wall time, processor time and the peak memory of the largest process."""
     before = os.times()
     began = time.perf_counter()
-    shell = isinstance(command, str)
-    child = subprocess.Popen(
-        ["/bin/bash", "-c", "set -o pipefail; " + command] if shell else command, stdout=subprocess.DEVNULL
-    )
+    argv = ["/bin/bash", "-c", "set -o pipefail; " + command] if isinstance(command, str) else command
+    child = subprocess.Popen(argv, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode:

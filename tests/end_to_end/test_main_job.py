@@ -267,3 +267,24 @@ def test_a_copy_of_the_folder_works_elsewhere_with_its_key_file(site: Site, data
     shutil.copytree(site.store, elsewhere / "store")
     moved = Site(elsewhere, site.source, site.target)
     assert moved.restore(database)["changed"]
+
+
+def test_the_connection_test_names_what_the_account_may_not_read(site: Site, database: str) -> None:
+    site.fill(database, rows=3)
+    account, password = f"vya_{os.urandom(3).hex()}", os.urandom(6).hex()
+    if site.postgresql:
+        run_sql(site.source, f"create role {account} login password '{password}'")
+    else:
+        grant = f"grant select on {site.quoted(database)}.* to {account}@'%'"
+        run_sql(site.source, f"create user {account}@'%' identified by '{password}'; {grant}")
+    try:
+        site.write_credentials({"username": account, "password": password})
+        site.write_config(databases={"include": [database]})
+        checks = site.json("config", "test-connections", "--instance", "source", code=12)
+        said = json.dumps(checks)
+        assert database in said
+        assert ("SELECT" if site.postgresql else "TRIGGER") in said
+        site.run("backup", "--instance", "source", "--all", code=20)
+        assert site.files() == []
+    finally:
+        run_sql(site.source, f"drop role {account}" if site.postgresql else f"drop user {account}@'%'")

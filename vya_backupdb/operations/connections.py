@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vya_backupdb.config.models import Config, Instance
 from vya_backupdb.credentials.vault import Vault
+from vya_backupdb.engines.base import Connector
 from vya_backupdb.engines.registry import engine_named
 from vya_backupdb.errors import VyaBackupDBError
 from vya_backupdb.log import get_logger
-from vya_backupdb.model import DumpTool, Finding, ServerFacts, Severity
+from vya_backupdb.model import DatabaseInfo, DumpTool, Finding, ServerFacts, Severity
+from vya_backupdb.operations.backup import choose_databases
 
 log = get_logger(__name__)
 
@@ -59,11 +61,23 @@ def _check(instance: Instance, vault: Vault) -> InstanceCheck:
         engine = engine_named(instance.engine)
         with engine.connect(instance, vault.credential(instance.id)) as connector:
             facts = connector.facts
-            databases = len(connector.databases())
+            present = connector.databases()
+            databases = len(present)
             findings = tuple(connector.examine_instance())
             tool = engine.find_tool(facts, instance)
+            findings += tuple(_of_databases(connector, choose_databases(instance, present, ())))
     except VyaBackupDBError as caught:
         error = caught
     return InstanceCheck(
         instance.id, facts, tool, databases, findings, error, allow_partial=instance.allow_partial
     )
+
+
+def _of_databases(connector: Connector, chosen: Sequence[DatabaseInfo]) -> Iterator[Finding]:
+    """Make the preflight of each database that a backup would take."""
+    for info in chosen:
+        if info.unavailable:
+            yield Finding(Severity.FAULT, f"{info.name}: cannot be dumped: {info.unavailable}", info.name)
+            continue
+        for finding in connector.plan(info.name).findings:
+            yield replace(finding, what=f"{info.name}: {finding.what}")

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vya_backupdb.archive.reader import Archive
 from vya_backupdb.archive.source import ScriptSource, open_source
 from vya_backupdb.catalog import journal
 from vya_backupdb.catalog.record import BackupRecord
@@ -19,10 +16,18 @@ from vya_backupdb.config.models import Config, Instance
 from vya_backupdb.credentials.vault import Vault
 from vya_backupdb.engines.base import Connector, Engine
 from vya_backupdb.engines.registry import engine_named
-from vya_backupdb.errors import Refused, RestoreError, StorageError, VerificationError, VyaBackupDBError, few
+from vya_backupdb.errors import Refused, RestoreError, StorageError, VyaBackupDBError
 from vya_backupdb.locks import locked
 from vya_backupdb.log import get_logger
-from vya_backupdb.model import Action, DatabaseDefinition, Finding, SectionKind, Severity
+from vya_backupdb.model import DatabaseDefinition, Finding
+from vya_backupdb.operations.checks import (
+    NOT_ROWS,
+    check_objects,
+    check_script,
+    check_whole,
+    refuse_obstacles,
+    refuse_system,
+)
 from vya_backupdb.operations.choose import Chosen, Selection, choose
 from vya_backupdb.operations.failed import write_failed
 from vya_backupdb.operations.load import Loader, LoadReport
@@ -30,12 +35,7 @@ from vya_backupdb.operations.progress import Progress
 
 log = get_logger(__name__)
 
-_CHECK_THREADS = 2
-"""Sections in memory at a time; decompression is a hundred times as fast as any load."""
-
 _HALF_LOADED = "half loaded: mend the cause, then restore with --drop"
-
-_NOT_ROWS = frozenset({SectionKind.HEADER, SectionKind.SCHEMA, SectionKind.POST, SectionKind.FOOTER})
 
 
 @dataclass(frozen=True)
@@ -127,24 +127,25 @@ def _restore(
     started = time.monotonic()
     database, connector, record = target.database, target.connector, chosen.record
     definition = record.definition if record else None
+    where = f"{target.instance.id}/{database}"
     present = connector.exists(database)
     if present:
-        _refuse_system(target)
+        refuse_system(connector, where, database)
     contents = connector.contents(database) if present else ()
     if contents and record and not request.drop and _already_restored(target, record):
         return RestoreOutcome(target.instance.id, database, chosen.path, record, changed=False)
-    _check_whole(source)
-    _check_script(target.engine, source)
+    check_whole(source)
+    check_script(target.engine, source)
     findings = tuple(
         connector.examine_target(
             database,
             definition,
             record.server if record else None,
-            source.sections(_NOT_ROWS),
+            source.sections(NOT_ROWS),
             source.scan().largest_statement,
         )
     )
-    _refuse(target, contents, findings, drop=request.drop)
+    refuse_obstacles(where, contents, findings, drop=request.drop)
     if request.dry_run:
         return RestoreOutcome(
             target.instance.id, database, chosen.path, record, changed=False, findings=findings
@@ -165,7 +166,7 @@ def _restore(
         report, verified = _load(target, source, request, progress)
         _check_failed(target, source, report, definition)
         objects = dict(connector.object_counts(database))
-        _check_objects(database, record, objects)
+        check_objects(database, record, objects)
     except VyaBackupDBError as error:
         _note(target, "restore failed", {**facts, "error": error.what})
         log.error("restore failed", instance=target.instance.id, error=error.what, **facts)
@@ -226,64 +227,6 @@ def _already_restored(target: _Target, record: BackupRecord) -> bool:
     return last is not None and last["event"] == "restore" and last.get("backup") == record.id
 
 
-def _check_whole(source: ScriptSource) -> None:
-    """Read every row section once: what is damaged must be found before anything is dropped.
-
-    It costs about a hundredth of the load that follows. Raises DamagedArchive.
-    """
-    source.scan()
-    if not isinstance(source, Archive):
-        return  # the pass of `scan` has read all of it
-    with ThreadPoolExecutor(_CHECK_THREADS, thread_name_prefix="check") as pool:
-        running: deque[Future[object]] = deque()
-        for task in source.row_tasks():
-            if len(running) > _CHECK_THREADS:
-                running.popleft().result()
-            running.append(pool.submit(task.read))
-        for future in running:
-            future.result()
-
-
-def _check_script(engine: Engine, source: ScriptSource) -> None:
-    """Read all that is not rows, and refuse statements that a restore never executes."""
-    refused = [
-        statement.reason or "a statement that leaves the database"
-        for section in source.sections(_NOT_ROWS)
-        for statement in engine.statements(section)
-        if statement.action is Action.REFUSE
-    ]
-    if refused:
-        raise Refused(
-            f"{source.path}: holds what a restore never executes: {few(refused)}",
-            cure="remove it from the script, or dump the database alone (without --create or --databases)",
-        )
-
-
-def _refuse_system(target: _Target) -> None:
-    """Raise Refused for a database that belongs to the server: it would be the end of it."""
-    own = {info.name.casefold() for info in target.connector.databases()}
-    if target.database.casefold() not in own:
-        raise Refused(
-            f"{target.instance.id}/{target.database}: belongs to the server itself",
-            cure="restore into another name with --target-database",
-        )
-
-
-def _refuse(target: _Target, contents: Sequence[str], findings: tuple[Finding, ...], *, drop: bool) -> None:
-    """Raise Refused with all that stands in the way of a restore."""
-    faults = [finding for finding in findings if finding.severity is not Severity.WARNING]
-    what = [finding.what for finding in faults]
-    cures = [finding.cure for finding in faults if finding.cure]
-    if contents and not drop:
-        what.insert(0, f"the database is not empty ({', '.join(list(contents)[:3])} ...)")
-        cures.insert(0, "restore into another name with --target-database, or replace it with --drop")
-    if what:
-        raise Refused(
-            f"{target.instance.id}/{target.database}: {few(what)}",
-            cure=few(cures) or None,
-        )
-
-
 def _load(
     target: _Target, source: ScriptSource, request: RestoreRequest, progress: Progress
 ) -> tuple[LoadReport, bool]:
@@ -324,19 +267,4 @@ def _check_failed(
         raise RestoreError(
             f"{target.database}: all rows are there, but {of_them} with: {report.failed[0].error}",
             cure=cure,
-        )
-
-
-def _check_objects(database: str, record: BackupRecord | None, found: dict[str, int]) -> None:
-    """Raise VerificationError where fewer objects came back than were counted before the dump."""
-    expected = record.contents.objects if record else {}
-    missing = [
-        f"{kind}: {found.get(kind, 0)} of {count}"
-        for kind, count in expected.items()
-        if found.get(kind, 0) < count
-    ]
-    if missing:
-        raise VerificationError(
-            f"{database}: objects are missing after the restore: " + "; ".join(missing),
-            cure="compare with the source; the dump or this server left them out",
         )

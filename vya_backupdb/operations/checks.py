@@ -1,0 +1,95 @@
+"""What a restore checks: the script and the target before anything runs, the objects afterwards."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Final
+
+from vya_backupdb.archive.reader import Archive
+from vya_backupdb.archive.source import ScriptSource
+from vya_backupdb.catalog.record import BackupRecord
+from vya_backupdb.engines.base import Connector, Engine
+from vya_backupdb.errors import Refused, VerificationError, few
+from vya_backupdb.model import Action, Finding, SectionKind, Severity
+
+_CHECK_THREADS: Final = 2
+"""Sections in memory at a time; decompression is a hundred times as fast as any load."""
+
+NOT_ROWS: Final = frozenset({SectionKind.HEADER, SectionKind.SCHEMA, SectionKind.POST, SectionKind.FOOTER})
+
+
+def check_whole(source: ScriptSource) -> None:
+    """Read every row section once: what is damaged must be found before anything is dropped.
+
+    It costs about a hundredth of the load that follows. Raises DamagedArchive.
+    """
+    source.scan()
+    if not isinstance(source, Archive):
+        return  # the pass of `scan` has read all of it
+    with ThreadPoolExecutor(_CHECK_THREADS, thread_name_prefix="check") as pool:
+        running: deque[Future[object]] = deque()
+        for task in source.row_tasks():
+            if len(running) > _CHECK_THREADS:
+                running.popleft().result()
+            running.append(pool.submit(task.read))
+        for future in running:
+            future.result()
+
+
+def check_script(engine: Engine, source: ScriptSource) -> None:
+    """Read all that is not rows, and refuse statements that a restore never executes."""
+    refused = [
+        statement.reason or "a statement that leaves the database"
+        for section in source.sections(NOT_ROWS)
+        for statement in engine.statements(section)
+        if statement.action is Action.REFUSE
+    ]
+    if refused:
+        raise Refused(
+            f"{source.path}: holds what a restore never executes: {few(refused)}",
+            cure="remove it from the script, or dump the database alone (without --create or --databases)",
+        )
+
+
+def refuse_system(connector: Connector, where: str, database: str) -> None:
+    """Raise Refused for a database that belongs to the server: it would be the end of it."""
+    own = {info.name.casefold() for info in connector.databases()}
+    if database.casefold() not in own:
+        raise Refused(
+            f"{where}: belongs to the server itself",
+            cure="restore into another name with --target-database",
+        )
+
+
+def refuse_obstacles(
+    where: str, contents: Sequence[str], findings: tuple[Finding, ...], *, drop: bool
+) -> None:
+    """Raise Refused with all that stands in the way of a restore."""
+    faults = [finding for finding in findings if finding.severity is not Severity.WARNING]
+    what = [finding.what for finding in faults]
+    cures = [finding.cure for finding in faults if finding.cure]
+    if contents and not drop:
+        what.insert(0, f"the database is not empty ({', '.join(list(contents)[:3])} ...)")
+        cures.insert(0, "restore into another name with --target-database, or replace it with --drop")
+    if what:
+        raise Refused(
+            f"{where}: {few(what)}",
+            cure=few(cures) or None,
+        )
+
+
+def check_objects(database: str, record: BackupRecord | None, found: Mapping[str, int]) -> None:
+    """Raise VerificationError where fewer objects came back than were counted before the dump."""
+    expected = record.contents.objects if record else {}
+    missing = [
+        f"{kind}: {found.get(kind, 0)} of {count}"
+        for kind, count in expected.items()
+        if found.get(kind, 0) < count
+    ]
+    if missing:
+        raise VerificationError(
+            f"{database}: objects are missing after the restore: " + "; ".join(missing),
+            cure="compare with the source; the dump or this server left them out",
+        )
