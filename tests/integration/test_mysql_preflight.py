@@ -18,13 +18,15 @@ from tests.integration.mysql_support import (
     only_on,
     plan_of,
     privilege_findings,
+    restored,
     run_command,
     superuser,
 )
+from vya_backupdb.credentials.vault import Credential
 from vya_backupdb.engines.mysql.engine import ENGINE
 from vya_backupdb.engines.mysql.stderr import judge_for
 from vya_backupdb.errors import BackupError
-from vya_backupdb.model import Severity, Verdict
+from vya_backupdb.model import DumpPlan, Severity, Verdict
 from vya_backupdb.scratch import ScratchServer
 
 OBJECTS = """
@@ -419,3 +421,173 @@ def test_the_cures_for_the_instance_mend_it(mysql_server: ScratchServer) -> None
         with connected(mysql_server, credential) as connector:
             assert connector.examine_instance() == []
             connector.positions()
+
+
+# ---------------------------------------------------------------------------- allow_partial
+
+PARTIAL = """
+CREATE TABLE t (id int PRIMARY KEY, v text);
+INSERT INTO t VALUES (1, 'row of t');
+CREATE TABLE `-x.y'"``z` (id int PRIMARY KEY, p int, v text);
+INSERT INTO `-x.y'"``z` VALUES (1, 1, 'secret row');
+CREATE TABLE child (p int, FOREIGN KEY (p) REFERENCES `-x.y'"``z` (id));
+INSERT INTO child VALUES (1);
+CREATE TABLE `columns` (id int, hidden int);
+CREATE FUNCTION f() RETURNS int DETERMINISTIC NO SQL RETURN 1;
+CREATE PROCEDURE p() SELECT 1;
+CREATE VIEW good AS SELECT t.id FROM t JOIN child;
+CREATE VIEW no_show_view AS SELECT 1 AS a;
+CREATE VIEW on_ignored AS SELECT t.id FROM t JOIN `-x.y'"``z` x ON x.id = t.id;
+CREATE VIEW a_on_view AS SELECT (SELECT MAX(id) FROM on_ignored) AS id FROM t;
+CREATE VIEW calls AS SELECT f() AS a FROM t;
+CREATE TRIGGER tr BEFORE INSERT ON t FOR EACH ROW SET @x = 1;
+CREATE TRIGGER tx BEFORE INSERT ON `-x.y'"``z` FOR EACH ROW SET @x = 1;
+CREATE EVENT e ON SCHEDULE EVERY 1 YEAR DISABLE DO SELECT 1;
+"""
+AWKWARD = "-x.y'\"`z"
+
+
+def partial_plan(server: ScratchServer, database: str, credential: Credential) -> DumpPlan:
+    with connected(server, credential, allow_partial=True) as connector:
+        return connector.plan(database)
+
+
+@pytest.mark.parametrize("triggers", [False, True])
+def test_what_may_not_be_read_is_left_out_and_named_where_that_is_allowed(
+    mysql_server: ScratchServer, new_database: NewDatabase, triggers: bool
+) -> None:
+    database = new_database(mysql_server, "we.ird")
+    run_sql(mysql_server, PARTIAL, database)
+    copy = new_database(mysql_server)
+    tables = ["t", "child", "good", "on_ignored", "a_on_view", "calls"]
+    grants = [f"SELECT, SHOW VIEW ON `{database}`.{name}" for name in tables]
+    grants += [f"SELECT ON `{database}`.no_show_view", f"SELECT (id) ON `{database}`.`columns`"]
+    grants += [f"INSERT ON `{database}`.`-x.y'\"``z`", f"EXECUTE ON `{database}`.*"]
+    if triggers:
+        grants += [f"TRIGGER ON `{database}`.t", f"TRIGGER ON `{database}`.`-x.y'\"``z`"]
+    with account(mysql_server, *grants) as credential:
+        assert dumped(mysql_server, database, credential).returncode != 0
+        assert plan_of(mysql_server, database, credential).tool_options == ()
+        plan = partial_plan(mysql_server, database, credential)
+        done = dumped(mysql_server, database, credential, allow_partial=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == b""
+    assert b"row of t" in done.stdout
+    assert b"secret row" not in done.stdout
+    wanted = {"table": 2, "view": 1} | ({"trigger": 1} if triggers else {})
+    assert plan.object_counts == wanted
+    left_out = {AWKWARD, "columns", "no_show_view", "on_ignored", "a_on_view", "calls"}
+    assert {finding.object for finding in plan.findings} == left_out | {database, "function f", "procedure p"}
+    assert not [finding for finding in plan.findings if finding.severity is Severity.FAULT]
+    said = " ".join(finding.what for finding in plan.findings)
+    assert "EVENT is missing" in said
+    assert "TRIGGER is missing" in said
+    assert ("--skip-triggers" in plan.tool_options) is not triggers
+    assert {"--skip-events", "--skip-routines", f"--ignore-table={database}.{AWKWARD}"} <= set(
+        plan.tool_options
+    )
+    restored(mysql_server, copy, done.stdout)
+    with connected(mysql_server) as connector:
+        assert connector.object_counts(copy) == wanted
+
+
+def test_an_account_that_may_read_all_leaves_nothing_out(mysql_server: ScratchServer, database: str) -> None:
+    with account(mysql_server, *least(mysql_server, database)) as credential:
+        plan = partial_plan(mysql_server, database, credential)
+        assert plan == plan_of(mysql_server, database, credential)
+    assert plan.tool_options == ()
+
+
+def test_an_account_that_lacks_only_events_keeps_all_the_rest(
+    mysql_server: ScratchServer, database: str
+) -> None:
+    grants = [grant.replace(", EVENT", "") for grant in least(mysql_server, database)]
+    with account(mysql_server, *grants) as credential:
+        plan = partial_plan(mysql_server, database, credential)
+        done = dumped(mysql_server, database, credential, allow_partial=True)
+    assert done.returncode == 0, done.stderr
+    assert plan.tool_options == ("--skip-events",)
+    whole = COUNTS_MARIADB if mysql_server.flavour == "mariadb" else COUNTS_MYSQL
+    assert plan.object_counts == {kind: number for kind, number in whole.items() if kind != "event"}
+    assert is_whole(done.stdout + b"CREATE EVENT `e`", mysql_server.flavour)
+
+
+def test_an_unreadable_sequence_is_left_out(mysql_server: ScratchServer, new_database: NewDatabase) -> None:
+    only_on(mysql_server, "mariadb")
+    database = new_database(mysql_server)
+    run_sql(mysql_server, "CREATE SEQUENCE s; CREATE SEQUENCE kept; CREATE VIEW v AS SELECT 1 a", database)
+    grants = (f"INSERT ON {database}.s", f"SELECT ON {database}.kept")
+    with account(mysql_server, *grants) as credential:
+        plan = partial_plan(mysql_server, database, credential)
+        done = dumped(mysql_server, database, credential, allow_partial=True)
+    assert done.returncode == 0, done.stderr
+    assert plan.object_counts == {"sequence": 1}
+    assert b"SEQUENCE `kept`" in done.stdout
+    assert b"`s`" not in done.stdout
+
+
+@pytest.mark.parametrize(("hidden", "kept"), [("t", "T"), ("é", "©")])
+def test_a_table_that_the_tool_would_leave_out_with_another_is_a_fault(
+    mysql_server: ScratchServer, new_database: NewDatabase, hidden: str, kept: str
+) -> None:
+    database = new_database(mysql_server)
+    run_sql(mysql_server, f"CREATE TABLE `{hidden}` (a int); CREATE TABLE `{kept}` (a int)", database)
+    with account(
+        mysql_server, f"SELECT ON {database}.`{kept}`", f"INSERT ON {database}.`{hidden}`"
+    ) as credential:
+        plan = partial_plan(mysql_server, database, credential)
+        done = dumped(mysql_server, database, credential, allow_partial=True)
+    (fault,) = [finding for finding in plan.findings if finding.severity is Severity.FAULT]
+    assert f"{hidden} cannot be left out without {kept}" in fault.what
+    # If this holds no more, the tool has mended it, and the fault can go.
+    assert f"CREATE TABLE `{kept}`".encode() not in done.stdout
+
+
+def test_names_that_differ_for_the_tool_can_be_left_out_alone(
+    mysql_server: ScratchServer, new_database: NewDatabase
+) -> None:
+    database = new_database(mysql_server)
+    run_sql(mysql_server, "CREATE TABLE `é` (a int); CREATE TABLE e (a int)", database)
+    with account(mysql_server, f"SELECT ON {database}.e", f"INSERT ON {database}.`é`") as credential:
+        assert partial_plan(mysql_server, database, credential).object_counts == {"table": 1}
+        done = dumped(mysql_server, database, credential, allow_partial=True)
+    assert b"CREATE TABLE `e`" in done.stdout, done.stderr
+
+
+def test_routines_of_which_only_some_are_hidden_are_a_fault(
+    mysql_server: ScratchServer, new_database: NewDatabase
+) -> None:
+    database = new_database(mysql_server)
+    grants = [f"{right} ON {database}.*" for right in ("EXECUTE", "SELECT", "SHOW VIEW", "TRIGGER", "EVENT")]
+    run_sql(mysql_server, "CREATE PROCEDURE hidden() SELECT 1", database)
+    with account(mysql_server, *grants) as credential:
+        definer = f"'{credential.username}'@'%'"
+        run_sql(mysql_server, f"CREATE DEFINER={definer} PROCEDURE own() SELECT 1", database)
+        plan = partial_plan(mysql_server, database, credential)
+        assert dumped(mysql_server, database, credential, allow_partial=True).returncode != 0
+        run_sql(mysql_server, "DROP PROCEDURE own", database)
+    (fault,) = [finding for finding in plan.findings if finding.severity is Severity.FAULT]
+    assert "procedure hidden" in fault.what
+    assert "own" not in fault.what
+    assert "--skip-routines" not in plan.tool_options
+
+
+def test_an_unreadable_table_without_transactions_locks_nothing(
+    mysql_server: ScratchServer, new_database: NewDatabase
+) -> None:
+    database = new_database(mysql_server)
+    run_sql(mysql_server, "CREATE TABLE old (a int) ENGINE=MyISAM; CREATE TABLE new (a int)", database)
+    with account(mysql_server, f"SELECT ON {database}.new", f"INSERT ON {database}.old") as credential:
+        assert partial_plan(mysql_server, database, credential).consistency == "snapshot"
+        done = dumped(mysql_server, database, credential, allow_partial=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_broken_view_is_not_taken_for_one_that_may_not_be_read(
+    mysql_server: ScratchServer, new_database: NewDatabase
+) -> None:
+    database = new_database(mysql_server)
+    run_sql(mysql_server, "CREATE TABLE t (a int); CREATE VIEW v AS SELECT * FROM t; DROP TABLE t", database)
+    with account(mysql_server, *least(mysql_server, database)) as credential:
+        assert partial_plan(mysql_server, database, credential).tool_options == ()
+        assert dumped(mysql_server, database, credential, allow_partial=True).returncode != 0

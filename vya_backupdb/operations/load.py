@@ -21,6 +21,12 @@ from vya_backupdb.operations.progress import Progress
 
 log = get_logger(__name__)
 
+_Waiting = queue.Queue[Future[Section] | None]
+"""Sections on their way from the file to the sessions; None tells a worker that there are no more."""
+
+_MOST_READERS = 2
+"""Threads that decompress; each is many times faster than a server takes rows."""
+
 _RETRIES = 5
 """Attempts at a section or statement that the server ended for a deadlock."""
 
@@ -102,25 +108,25 @@ class Loader:
 
     def _load_rows(self) -> None:
         """Let the workers take sections from a short queue, so that memory stays bounded."""
-        waiting: queue.Queue[Callable[[], Section] | None] = queue.Queue(maxsize=self._jobs)
-        with ThreadPoolExecutor(self._jobs + 1, thread_name_prefix="load") as pool:
+        waiting: _Waiting = queue.Queue(maxsize=1)
+        readers = ThreadPoolExecutor(min(self._jobs, _MOST_READERS), thread_name_prefix="read")
+        with readers, ThreadPoolExecutor(self._jobs + 1, thread_name_prefix="load") as pool:
             workers = [pool.submit(self._row_worker, waiting) for _ in range(self._jobs)]
-            feeder = pool.submit(self._feed_rows, waiting)
+            feeder = pool.submit(self._feed_rows, waiting, readers)
             self._await([feeder, *workers])
 
-    def _feed_rows(self, waiting: queue.Queue[Callable[[], Section] | None]) -> None:
+    def _feed_rows(self, waiting: _Waiting, readers: ThreadPoolExecutor) -> None:
+        """Let sections be read and decompressed while the server works on those before them."""
         with self._session() as in_order:
             for task in self._source.row_tasks():
                 if task.sequential:
                     self._load_section(in_order, task.read())
                 else:
-                    self._put(waiting, task.read)
+                    self._put(waiting, readers.submit(task.read))
         for _ in range(self._jobs):
             self._put(waiting, None)
 
-    def _put(
-        self, waiting: queue.Queue[Callable[[], Section] | None], item: Callable[[], Section] | None
-    ) -> None:
+    def _put(self, waiting: _Waiting, item: Future[Section] | None) -> None:
         while True:
             self._check_stop()
             try:
@@ -129,17 +135,17 @@ class Loader:
                 continue
             return
 
-    def _row_worker(self, waiting: queue.Queue[Callable[[], Section] | None]) -> None:
+    def _row_worker(self, waiting: _Waiting) -> None:
         with self._session() as session:
             while True:
                 self._check_stop()
                 try:
-                    read = waiting.get(timeout=0.2)
+                    section = waiting.get(timeout=0.2)
                 except queue.Empty:
                     continue
-                if read is None:
+                if section is None:
                     return
-                self._load_section(session, read())
+                self._load_section(session, section.result())
 
     def _load_section(self, session: Session, section: Section) -> None:
         rows = self._retry(lambda: self._execute_all(session, section))

@@ -73,7 +73,13 @@ class MySQLConnector:
     def plan(self, database: str) -> DumpPlan:
         """Make the preflight of one database. Raises BackupError where it is not there."""
         with _refusals(BackupError):
-            return preflight.plan_dump(self._queries, self.facts, self._privileges, database)
+            return preflight.plan_dump(
+                self._queries,
+                self.facts,
+                self._privileges,
+                database,
+                allow_partial=self._instance.allow_partial,
+            )
 
     def positions(self) -> Mapping[str, str]:
         """Binlog file, position and GTID sets; on a replica also the source's."""

@@ -30,7 +30,15 @@ def dump_command(
         if tool.flavour == "mysql" and tool.version_number >= NO_LOGIN_PATHS_SINCE:
             first.append("--no-login-paths")
         yield Command(
-            argv=(tool.path, *first, *tool_options(tool, plan.consistency), *extra, "--", plan.database),
+            argv=(
+                tool.path,
+                *first,
+                *tool_options(tool, plan.consistency),
+                *plan.tool_options,
+                *extra,
+                "--",
+                plan.database,
+            ),
             environment=ENVIRONMENT,
             judge=judge_for(tool.path),
             pass_fds=(secret.fd,),
