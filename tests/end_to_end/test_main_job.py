@@ -288,3 +288,11 @@ def test_the_connection_test_names_what_the_account_may_not_read(site: Site, dat
         assert site.files() == []
     finally:
         run_sql(site.source, f"drop role {account}" if site.postgresql else f"drop user {account}@'%'")
+
+
+def test_an_option_that_loses_data_is_refused_beforehand(site: Site) -> None:
+    site.write_config(dump={"extra_options": ["--schema-only" if site.postgresql else "--where=1=0"]})
+    checks = site.json("config", "test-connections", "--instance", "source", code=12)
+    assert "extra_options" in json.dumps(checks)
+    done = site.run("backup", "--instance", "source", "--all", code=10)
+    assert "is not allowed" in done.stderr

@@ -11,6 +11,7 @@ from vya_backupdb.credentials.vault import Credential
 from vya_backupdb.engines.base import Engine
 from vya_backupdb.engines.mysql import driver, tools
 from vya_backupdb.engines.mysql.connector import MySQLConnector
+from vya_backupdb.engines.mysql.options import extra_options
 from vya_backupdb.engines.mysql.restoring import statements
 from vya_backupdb.engines.mysql.script import MySQLScriptReader
 from vya_backupdb.model import DumpPlan, DumpTool, EngineName, ScriptReader, Section, ServerFacts, Statement
@@ -27,14 +28,19 @@ class MySQLEngine:
         return MySQLConnector(instance, credential)
 
     def find_tool(self, facts: ServerFacts, instance: Instance) -> DumpTool:
-        """Choose the dump tool. Raises DumpToolMissing, naming what was looked for and what to install."""
-        return tools.find_tool(
+        """Choose the dump tool, and check the configured options for it.
+
+        Raises DumpToolMissing, naming what was looked for and what to install; ConfigurationError.
+        """
+        tool = tools.find_tool(
             facts.flavour,
             facts.version_number,
             instance.id,
             instance.dump.tool,
             os.environ.get("PATH", os.defpath),
         )
+        extra_options(instance.id, instance.dump.extra_options, tool)
+        return tool
 
     def dump_command(
         self, plan: DumpPlan, tool: DumpTool, facts: ServerFacts, instance: Instance, credential: Credential
