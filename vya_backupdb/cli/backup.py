@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -52,9 +53,10 @@ def command(
         codec=Codec.parse(compression) if compression else None,
         dry_run=dry_run,
     )
-    with watched() as progress:
+    with watched(quiet=context.quiet) as progress:
         outcomes = list(backup(config, context.vault(), request, progress))
-    emit(format, _document(outcomes, dry_run=dry_run), _table(outcomes, dry_run=dry_run))
+    parts = _plans(outcomes) if dry_run else [_table(outcomes)]
+    emit(format, _document(outcomes, dry_run=dry_run), *parts)
     end_with([outcome.error for outcome in outcomes], mixed=20)
 
 
@@ -98,25 +100,40 @@ def _as_json(outcome: BackupOutcome) -> dict[str, Any]:
     return shown
 
 
-def _table(outcomes: list[BackupOutcome], *, dry_run: bool) -> Table:
-    title = "What would be backed up" if dry_run else "Backups"
-    table = Table(title, ("instance", "database", "result", "size", "rows", "seconds", "file or reason"))
+def _table(outcomes: list[BackupOutcome]) -> Table:
+    table = Table("Backups", ("instance", "database", "result", "size", "rows", "seconds", "file or reason"))
     for outcome in outcomes:
         size: str | None = None
         rows: int | None = None
         where, result = "", "ok"
         if outcome.error is not None:
-            result, where = "FAILED", str(outcome.error)
+            result, where = "FAILED", outcome.error.what
         elif outcome.record is not None and outcome.path is not None:
             size = human_size(outcome.record.file.bytes)
             rows = outcome.record.contents.rows
             where = str(outcome.path.with_name(outcome.record.file.name))
-            if outcome.record.warnings:
-                result = f"ok, {len(outcome.record.warnings)} warnings"
-        elif outcome.planned is not None:
-            size, result = "~" + human_size(outcome.planned.estimated_bytes), "planned"
-            where = f"{outcome.planned.path}\n{outcome.planned.tool.path} {' '.join(outcome.planned.options)}"
-        seconds = round(outcome.seconds, 1) if outcome.seconds else None
-        database = printable(outcome.database) if outcome.database is not None else "(all)"
-        table.add(outcome.instance, database, result, size, rows, seconds, where)
+            if count := len(outcome.record.warnings):
+                result = f"ok, {count} warning{'s' if count > 1 else ''}"
+        table.add(outcome.instance, _database(outcome), result, size, rows, round(outcome.seconds, 1), where)
     return table
+
+
+def _plans(outcomes: list[BackupOutcome]) -> Iterator[Table]:
+    """Give a table for each database: what would be dumped, how, and where to."""
+    for outcome in outcomes:
+        table = Table(f"{outcome.instance}/{_database(outcome)}", ("what", "value"))
+        if outcome.error is not None:
+            table.add("FAILED", outcome.error.what)
+        if outcome.planned is not None:
+            planned = outcome.planned
+            table.add("into", str(planned.path))
+            table.add("about", f"{human_size(planned.estimated_bytes)} before compression")
+            table.add("tool", f"{planned.tool.path} {planned.tool.version}")
+            table.add("options", " ".join(planned.options))
+            for finding in planned.plan.findings:
+                table.add("warning", finding.what)
+        yield table
+
+
+def _database(outcome: BackupOutcome) -> str:
+    return printable(outcome.database) if outcome.database is not None else "(all)"

@@ -95,7 +95,7 @@ def command(
         dry_run=dry_run,
         jobs=jobs,
     )
-    with watched() as progress:
+    with watched(quiet=context.quiet) as progress:
         outcome = restore(context.config(), context.vault(), request, confirmation(force=force), progress)
     emit(format, _document(outcome, dry_run=dry_run), _table(outcome, dry_run=dry_run))
 
