@@ -317,7 +317,7 @@ def row(name: str, against: str, ours: Samples, bare: Samples) -> list[str]:
     size = f"{ours.bytes / bare.bytes:.3f}" if bare.bytes else ""
     return [
         name,
-        f"`{against}`",
+        f"`{against}`".replace("|", "\\|"),  # a cell of Markdown ends at a bare one
         f"{time_ratio:.2f}",
         f"{min(a / b for a, b in zip(ours.seconds, bare.seconds, strict=True)):.2f} to "
         f"{max(a / b for a, b in zip(ours.seconds, bare.seconds, strict=True)):.2f}",
