@@ -313,3 +313,8 @@ def test_the_lock_is_free_again_afterwards(tmp_path: Path) -> None:
     for _ in range(2):
         with locked(tmp_path, "main"):
             pass
+
+
+def test_a_file_that_cannot_be_looked_at_is_a_storage_error(store: Store) -> None:
+    with pytest.raises(StorageError, match="too long"):
+        choose(store, Selection(file=Path("/" + "x" * 5000)))

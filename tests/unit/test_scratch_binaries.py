@@ -100,3 +100,11 @@ def test_a_missing_server_is_told_with_what_to_install(machine: Path) -> None:
     with pytest.raises(ScratchError, match="no postgresql server") as caught:
         newest("postgresql")
     assert "pg_dump" in str(caught.value)
+
+
+def test_a_folder_that_cannot_be_looked_into_is_passed_over(
+    machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(machine / "bin", "mysqld", MYSQL, *MYSQL_TOOLS)
+    monkeypatch.setenv("PATH", f"/{'x' * 5000}{os.pathsep}{os.environ['PATH']}")
+    assert [found.version for found in find_binaries("mysql")] == ["9.7.4"]

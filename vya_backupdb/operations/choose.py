@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from vya_backupdb.catalog.publish import storage_errors
 from vya_backupdb.catalog.record import BackupRecord, read_record
 from vya_backupdb.catalog.store import RECORD_SUFFIX, Store, check_file, newest
 from vya_backupdb.errors import Refused, VerificationError
@@ -58,7 +59,9 @@ def choose(store: Store, selection: Selection) -> Chosen:
 
 
 def _choose_file(path: Path) -> Chosen:
-    if not path.is_file():
+    with storage_errors(path):
+        is_there = path.is_file()
+    if not is_there:
         raise Refused(f"{path}: no such file", cure="name a backup file (.sql, .sql.gz or .sql.zst)")
     record_path = _record_path(path)
     if record_path is None:

@@ -113,7 +113,7 @@ def _candidates(flavour: Flavour) -> Iterator[Path]:
     for folder in dict.fromkeys(search):
         for name in _SERVERS[flavour]:
             path = folder / name
-            if path.is_file() and os.access(path, os.X_OK):
+            if os.access(path, os.X_OK) and path.is_file():  # in this order: a folder may be closed to us
                 yield path
 
 
