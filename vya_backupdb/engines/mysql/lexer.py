@@ -20,11 +20,12 @@ hides the delimiter (`-- why */;;`). The clients run past it; here the line that
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from functools import lru_cache
 from typing import Final
+
+import regex as re
 
 from vya_backupdb.engines.mysql.modes import Modes, masked
 

@@ -14,9 +14,10 @@ clause behind the rows outside of strings, no end in sight) is left to the lexer
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Final
+
+import regex as re
 
 from vya_backupdb.engines.mysql.lexer import Buffer
 from vya_backupdb.engines.mysql.modes import Modes

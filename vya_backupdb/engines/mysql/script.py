@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
+
+import regex as re
 
 from vya_backupdb.engines.mysql.lexer import Kind
 from vya_backupdb.engines.mysql.modes import PLAIN, Modes

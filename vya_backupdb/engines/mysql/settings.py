@@ -7,11 +7,12 @@ read, and whether a part of it can be executed by a session that has seen only t
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
+
+import regex as re
 
 from vya_backupdb.engines.mysql.modes import PLAIN, Modes
 from vya_backupdb.engines.mysql.tokens import Piece, Token, tokens, unquoted

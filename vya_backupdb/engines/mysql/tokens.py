@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from enum import Enum, auto
 from functools import lru_cache
+
+import regex as re
 
 from vya_backupdb.engines.mysql.modes import Modes, masked
 

@@ -15,9 +15,10 @@ that only clients can have may hide a backslash in a character, and are refused 
 
 from __future__ import annotations
 
-import re
 from enum import Enum, StrEnum
 from typing import Final
+
+import regex as re
 
 from vya_backupdb.errors import DumpFailed
 

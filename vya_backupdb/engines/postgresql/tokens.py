@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Final
+
+import regex as re
 
 _LETTER = rb"A-Za-z_\x80-\xff"
 _TOKEN: Final = re.compile(
