@@ -11,6 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from vya_backupdb.catalog.publish import storage_errors
+from vya_backupdb.errors import StorageError
+from vya_backupdb.log import get_logger
+
+log = get_logger(__name__)
 
 JOURNAL = "journal.jsonl"
 
@@ -36,6 +40,14 @@ def append(folder: Path, event: str, facts: Mapping[str, object], *, now: dateti
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def note(folder: Path, instance: str, event: str, facts: Mapping[str, object]) -> None:
+    """Add what has happened already, and cannot be undone if that fails: a full store is only a warning."""
+    try:
+        append(folder, event, facts)
+    except StorageError as error:
+        log.warning("journal not written", instance=instance, about=event, error=error.what)
 
 
 def entries(folder: Path) -> Iterator[dict[str, Any]]:

@@ -6,7 +6,7 @@ import os
 import re
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -23,7 +23,6 @@ from vya_backupdb.errors import (
     BackupError,
     ConnectionFailed,
     PreflightFailed,
-    StorageError,
     VyaBackupDBError,
 )
 from vya_backupdb.locks import locked
@@ -174,6 +173,7 @@ def _backup_database(
     started = time.monotonic()
     instance = source.instance.id
     names = {"instance": instance, "database": info.name}
+    facts = {"run": source.run_id, "database": info.name}
     if not dry_run:
         log.info("backup started", **names)
     progress.begin(info.name, info.estimated_bytes or None)
@@ -187,12 +187,12 @@ def _backup_database(
     except VyaBackupDBError as error:
         log.error("backup failed", **names, error=error.what)
         if not dry_run:
-            _note(source, folder, "backup failed", {"database": info.name, "error": error.what})
+            journal.note(folder, instance, "backup failed", {**facts, "error": error.what})
         return BackupOutcome(instance, info.name, seconds=time.monotonic() - started, error=error)
     except BaseException as error:
         if not dry_run:
             what = f"interrupted ({type(error).__name__})"
-            _note(source, folder, "backup failed", {"database": info.name, "error": what})
+            journal.note(folder, instance, "backup failed", {**facts, "error": what})
         raise
     finally:
         progress.end()
@@ -206,13 +206,5 @@ def _backup_database(
         bytes=done.record.file.bytes,
         seconds=round(seconds, 3),
     )
-    _note(source, folder, "backup", {"database": info.name, "backup": done.record.id})
+    journal.note(folder, instance, "backup", {**facts, "backup": done.record.id})
     return BackupOutcome(instance, info.name, seconds=seconds, record=done.record, path=done.path)
-
-
-def _note(source: Source, folder: Path, event: str, facts: Mapping[str, object]) -> None:
-    """Write into the journal what has happened already: a full store changes nothing about it."""
-    try:
-        journal.append(folder, event, {**facts, "run": source.run_id})
-    except StorageError as error:
-        log.warning("journal not written", instance=source.instance.id, about=event, error=error.what)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -168,14 +168,19 @@ def _restore(
         objects = dict(connector.object_counts(database))
         check_objects(database, record, objects)
     except VyaBackupDBError as error:
-        _note(target, "restore failed", {**facts, "error": error.what})
+        journal.note(target.folder, target.instance.id, "restore failed", {**facts, "error": error.what})
         log.error("restore failed", instance=target.instance.id, error=error.what, **facts)
         raise
     except BaseException as error:
-        _note(target, "restore failed", {**facts, "error": f"interrupted ({type(error).__name__})"})
+        journal.note(
+            target.folder,
+            target.instance.id,
+            "restore failed",
+            {**facts, "error": f"interrupted ({type(error).__name__})"},
+        )
         log.error("restore interrupted", instance=target.instance.id, cure=_HALF_LOADED, **facts)
         raise
-    _note(target, "restore", facts)
+    journal.note(target.folder, target.instance.id, "restore", facts)
     seconds = time.monotonic() - started
     log.info("restore finished", instance=target.instance.id, seconds=round(seconds, 3), **facts)
     return RestoreOutcome(
@@ -191,14 +196,6 @@ def _restore(
         objects=objects,
         seconds=seconds,
     )
-
-
-def _note(target: _Target, event: str, facts: Mapping[str, object]) -> None:
-    """Write into the journal what has happened already, and cannot be undone if that fails."""
-    try:
-        journal.append(target.folder, event, facts)
-    except StorageError as error:
-        log.warning("journal not written", instance=target.instance.id, about=event, error=error.what)
 
 
 def _target_instance(request: RestoreRequest, chosen: Chosen) -> str:
