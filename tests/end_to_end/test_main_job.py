@@ -198,6 +198,8 @@ def test_a_full_disk_ends_the_backup_and_leaves_nothing(site: Site, database: st
         subprocess.run(["umount", str(small)], check=True)
 
 
+@pytest.mark.limitation("mysql-option-files")
+@pytest.mark.limitation("postgresql-environment")
 def test_hostile_client_settings_of_the_caller_change_nothing(site: Site, database: str) -> None:
     site.fill(database, rows=50)
     home = site.folder / "home"

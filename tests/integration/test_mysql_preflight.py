@@ -122,6 +122,7 @@ SOME = [
 
 
 @pytest.mark.parametrize("grants", SOME, ids=lambda grants: grants.replace(" ", "_") or "nothing")
+@pytest.mark.limitation("mysql-missing-privileges")
 def test_an_account_passes_only_if_its_dump_is_whole(
     mysql_server: ScratchServer, database: str, grants: str
 ) -> None:
