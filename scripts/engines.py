@@ -3,6 +3,7 @@
 
     scripts/engines.py mysql           # MySQL from Debian unstable: for `make demo` and `make test`
     scripts/engines.py matrix          # all of them: for `make test-matrix`
+    scripts/engines.py plugins         # those of the installed MariaDB, whose package would start a service
     scripts/engines.py --list | --remove
 
 mmdebstrap extracts the packages (no maintainer script runs, nothing is installed, no service starts, no
@@ -30,7 +31,7 @@ MARK = ".vya-backupdb-engine"
 
 PACKAGES = {
     "mysql": ("sid", ("mysql-server-core", "mysql-client")),
-    "mariadb-11.8": ("trixie", ("mariadb-server-core", "mariadb-client")),
+    "mariadb-11.8": ("trixie", ("mariadb-server", "mariadb-client")),
     "postgresql-17": ("trixie", ("postgresql-17", "postgresql-client-17")),
     "postgresql-18": ("sid", ("postgresql-18", "postgresql-client-18")),
 }
@@ -41,12 +42,14 @@ NEEDED = {
     "postgresql": tuple(f"usr/lib/postgresql/*/bin/{name}" for name in ("postgres", "psql", "pg_dump")),
 }
 """The programs that must run in the end."""
+PLUGINS = "mariadb-plugins"
+"""A folder of the cache: what `mariadb-server` has beyond `mariadb-server-core`, of the version installed."""
 UNUSED = ("dev", "tmp", "var/cache", "var/lib/apt", "var/lib/dpkg", "usr/share/doc", "usr/share/man")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("names", nargs="*", help=f"matrix, or some of: {', '.join(PACKAGES)}")
+    parser.add_argument("names", nargs="*", help=f"matrix, or some of: {', '.join(PACKAGES)}, plugins")
     parser.add_argument("--list", action="store_true", help="say what is there")
     parser.add_argument("--again", action="store_true", help="unpack anew what is there already")
     parser.add_argument("--remove", action="store_true", help="remove all, and what was made from them")
@@ -55,6 +58,7 @@ def main() -> int:
     if options.remove:
         remove(folder)
         remove(cache() / "scratch")
+        remove(cache() / PLUGINS)
         return 0
     if options.list:
         for name in PACKAGES:
@@ -62,13 +66,15 @@ def main() -> int:
         return 0
     names = list(PACKAGES) if "matrix" in options.names else options.names
     for name in names:
-        if name not in PACKAGES:
-            parser.error(f"{name}: not one of {', '.join(PACKAGES)}")
+        if name not in (*PACKAGES, "plugins"):
+            parser.error(f"{name}: not one of {', '.join(PACKAGES)}, plugins")
     folder.mkdir(parents=True, exist_ok=True)
     for name in names:
         with (folder / f".{name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            if options.again or not (folder / name / MARK).exists():
+            if name == "plugins":
+                unpack_plugins(cache() / PLUGINS)
+            elif options.again or not (folder / name / MARK).exists():
                 unpack(folder / name, *PACKAGES[name])
     return 0
 
@@ -106,6 +112,30 @@ def unpack(target: Path, suite: str, packages: tuple[str, ...]) -> None:
         mend_null()
     check(target)
     print(f"engines: {target.name} is ready ({time.monotonic() - started:.0f} s)", file=sys.stderr)
+
+
+def unpack_plugins(target: Path) -> None:
+    """Take the plugins out of the package `mariadb-server` of the installed version, installing nothing."""
+    with tempfile.TemporaryDirectory() as work:
+        run(("apt-get", "download", f"mariadb-server={installed('mariadb-server-core')}"), work)
+        (package,) = Path(work).glob("*.deb")
+        run(("dpkg-deb", "--extract", str(package), "root"), work)
+        remove(target)
+        shutil.copytree(Path(work) / "root/usr/lib/mysql/plugin", target)
+    open_to_all(target)
+
+
+def installed(package: str) -> str:
+    return run(("dpkg-query", "--show", "--showformat", "${Version}", package), "/")
+
+
+def run(argv: tuple[str, ...], folder: str) -> str:
+    done = subprocess.run(
+        argv, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        sys.exit(f"engines: {' '.join(argv)} ended with status {done.returncode}\n{done.stderr[-3000:]}")
+    return done.stdout
 
 
 def check(target: Path) -> None:

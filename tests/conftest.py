@@ -17,7 +17,7 @@ import pytest
 
 from scripts.sample.clients import create_database, drop_database, run_sql
 from vya_backupdb.model import Flavour
-from vya_backupdb.scratch import Binaries, ScratchServer, engine_folders, find_binaries, start
+from vya_backupdb.scratch import Binaries, ScratchServer, cache_folder, engine_folders, find_binaries, start
 
 NewDatabase = Callable[..., str]
 Get = Callable[[Flavour, str], ScratchServer]
@@ -45,6 +45,14 @@ def choose(flavour: Flavour) -> Binaries:
     pytest.skip(reason)
 
 
+def plugins(binaries: Binaries) -> dict[str, str | int]:
+    """Give the installed MariaDB the plugins that `scripts/engines.py plugins` took out of its package."""
+    folder = cache_folder() / "mariadb-plugins"
+    own = binaries.server.parent.parent / "lib/mysql/plugin"
+    wanted = binaries.flavour == "mariadb" and folder.is_dir() and not own.is_dir()
+    return {"plugin-dir": str(folder)} if wanted else {}
+
+
 @pytest.fixture(scope="session")
 def _servers() -> Iterator[Get]:
     """Servers by flavour and purpose, each started when first asked for."""
@@ -53,7 +61,8 @@ def _servers() -> Iterator[Get]:
 
         def get(flavour: Flavour, purpose: str) -> ScratchServer:
             if (flavour, purpose) not in running:
-                running[flavour, purpose] = stack.enter_context(start(choose(flavour)))
+                binaries = choose(flavour)
+                running[flavour, purpose] = stack.enter_context(start(binaries, settings=plugins(binaries)))
             return running[flavour, purpose]
 
         yield get

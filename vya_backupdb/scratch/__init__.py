@@ -9,8 +9,16 @@ when the `with` block ends, and also when this process is killed (see `superviso
 
 from __future__ import annotations
 
-from vya_backupdb.scratch.binaries import Binaries, engine_folders, find_binaries
+from vya_backupdb.scratch.binaries import Binaries, cache_folder, engine_folders, find_binaries
 from vya_backupdb.scratch.folder import private_folder
 from vya_backupdb.scratch.server import ScratchServer, start
 
-__all__ = ["Binaries", "ScratchServer", "engine_folders", "find_binaries", "private_folder", "start"]
+__all__ = [
+    "Binaries",
+    "ScratchServer",
+    "cache_folder",
+    "engine_folders",
+    "find_binaries",
+    "private_folder",
+    "start",
+]
