@@ -91,7 +91,7 @@ def table_states(server: ScratchServer, database: str) -> dict[str, TableState]:
 def _mysql_hash(server: ScratchServer, columns: list[str]) -> str:
     """Give an expression for a row's hash; MySQL 9.7 has no md5() any more."""
     texts = (f"coalesce(hex(CAST({quoted(server, column)} AS BINARY)), '-')" for column in columns)
-    return f"conv(left(sha2(concat_ws(',', {', '.join(texts)}), 256), 15), 16, 10)"
+    return f"CAST(conv(left(sha2(concat_ws(',', {', '.join(texts)}), 256), 15), 16, 10) AS DECIMAL(20))"
 
 
 def object_counts(server: ScratchServer, database: str) -> dict[str, int]:
