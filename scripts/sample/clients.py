@@ -126,6 +126,8 @@ def _login(server: ScratchServer) -> Iterator[tuple[tuple[str, ...], dict[str, s
         f'[client]\nuser={server.superuser}\npassword="{server.password}"\n'
         f"host={server.host}\nport={server.port}\nprotocol=tcp\n"
     )
+    if server.flavour == "mariadb":
+        content += "ssl-verify-server-cert=0\n"  # from 11.4 on a server without TLS is refused otherwise
     with secret_file(content.encode()) as secret:
         yield (f"--defaults-file={secret.path}",), _ENVIRONMENT, secret.fd
 
