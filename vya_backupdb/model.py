@@ -67,6 +67,20 @@ class Statement:
     """Executed after everything else, e.g. `ALTER EVENT e ENABLE` for an event created disabled."""
 
 
+Span = tuple[int, int]
+"""Where something begins and ends in a section's body, in bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What of a table names another table and can be left out: a foreign key, its place among partitions."""
+
+    table: str
+    other: str
+    statement: str
+    """SQL that would add it."""
+
+
 class ScriptReader(Protocol):
     """Turns the output of one dump tool, however it is cut into chunks, into the same sections."""
 

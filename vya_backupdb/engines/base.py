@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol, Self
 
@@ -15,12 +15,39 @@ from vya_backupdb.model import (
     DumpTool,
     EngineName,
     Finding,
+    Reference,
     ScriptReader,
     Section,
     ServerFacts,
+    Span,
     Statement,
 )
 from vya_backupdb.streams.process import Command
+
+
+class ScriptTables(Protocol):
+    """The tables of one script, and what of its sections belongs to each; names are as in Section.object."""
+
+    names: Sequence[str]
+    """In the order of the script."""
+    references: Sequence[Reference]
+
+    def meant(self, written: str) -> Sequence[str]:
+        """Give the tables that a person may mean by a name: one, none, or several to choose from."""
+        ...
+
+    def whole(self, tables: Collection[str]) -> frozenset[str]:
+        """Give these tables with those that hold their rows (partitions)."""
+        ...
+
+    def spans(
+        self, section: Section, tables: Collection[str], without: Collection[str] = ()
+    ) -> Iterator[Span]:
+        """Give what of a section belongs to these tables, in order: statements, and settings they need.
+
+        Left out are references to the tables of `without`. Rows: all, or what sets an owned sequence.
+        """
+        ...
 
 
 class Session(Protocol):
@@ -148,4 +175,8 @@ class Engine(Protocol):
 
     def statements(self, section: Section) -> Iterator[Statement]:
         """Give every statement of a section, in order; together they are the whole of it."""
+        ...
+
+    def tables(self, script: Iterable[Section]) -> ScriptTables:
+        """Read the sections that hold no table's rows, and tell what belongs to which table."""
         ...

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 
 from vya_backupdb.config.models import Instance
 from vya_backupdb.credentials.vault import Credential
 from vya_backupdb.engines.base import Engine
 from vya_backupdb.engines.mysql import driver, tools
+from vya_backupdb.engines.mysql.belonging import MySQLTables
 from vya_backupdb.engines.mysql.connector import MySQLConnector
 from vya_backupdb.engines.mysql.options import extra_options
 from vya_backupdb.engines.mysql.restoring import statements
@@ -55,6 +56,10 @@ class MySQLEngine:
     def statements(self, section: Section) -> Iterator[Statement]:
         """Give every statement of a section, in order."""
         return statements(section)
+
+    def tables(self, script: Iterable[Section]) -> MySQLTables:
+        """Read the sections that hold no table's rows, and tell what belongs to which table."""
+        return MySQLTables(script)
 
 
 ENGINE: Engine = MySQLEngine()

@@ -26,7 +26,7 @@ def statements(section: Section) -> Iterator[Statement]:
     Events are created disabled; what enables them is in `later`, and so are the settings that must be in
     force then: the `later`s of all sections are for one session, in order.
     """
-    found = (_statement(section, part) for part in _parts(section))
+    found = (_statement(section, part) for part in parts(section))
     pairs = (pair for pair in found if pair is not None)
     if section.kind is SectionKind.POST:
         return iter(_with_settings_for_later(list(pairs)))
@@ -37,7 +37,7 @@ def definitions(section: Section) -> Iterator[Definition]:
     """Tell what a section creates, alters and drops: kind, name and definer of each."""
     if section.kind is SectionKind.ROWS:
         return
-    for part in _parts(section):
+    for part in parts(section):
         if part.meaning.definition is not None:
             yield part.meaning.definition
 
@@ -51,7 +51,8 @@ def definers(section: Section) -> frozenset[str]:
     )
 
 
-def _parts(section: Section) -> Iterator[Part]:
+def parts(section: Section) -> Iterator[Part]:
+    """Give every unit of a section in order but the blanks and comments at its end."""
     modes = section.modes if isinstance(section, UnusualSection) else PLAIN
     splitter = Splitter(section.body, modes)
     while (part := splitter.next(final=True)) is not None and part.unit.kind is not Kind.REST:

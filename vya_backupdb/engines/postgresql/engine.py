@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 
 from vya_backupdb.config.models import Instance
 from vya_backupdb.credentials.vault import Credential
 from vya_backupdb.engines.base import Connector, Engine
 from vya_backupdb.engines.postgresql import driver, tools
+from vya_backupdb.engines.postgresql.belonging import PostgreSQLTables
 from vya_backupdb.engines.postgresql.connector import PostgreSQLConnector
 from vya_backupdb.engines.postgresql.script import PostgreSQLScriptReader
 from vya_backupdb.engines.postgresql.statements import statements
@@ -44,6 +45,10 @@ class PostgreSQLEngine:
     def statements(self, section: Section) -> Iterator[Statement]:
         """Give every statement of a section."""
         return statements(section)
+
+    def tables(self, script: Iterable[Section]) -> PostgreSQLTables:
+        """Read the sections that hold no table's rows, and tell what belongs to which table."""
+        return PostgreSQLTables(script)
 
 
 ENGINE: Engine = PostgreSQLEngine()

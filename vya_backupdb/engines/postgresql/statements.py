@@ -11,7 +11,7 @@ from vya_backupdb.engines.postgresql.lexer import End, Inside, StatementLexer
 from vya_backupdb.engines.postgresql.parts import Part, copy_target, part_of, setting_of
 from vya_backupdb.engines.postgresql.tokens import Cursor, decode
 from vya_backupdb.errors import DumpFailed
-from vya_backupdb.model import Action, Section, SectionKind, Statement
+from vya_backupdb.model import Action, Section, SectionKind, Span, Statement
 
 _DROPS_PUBLIC: Final = re.compile(rb"DROP SCHEMA (?:IF EXISTS )?public\s*;")
 CLASSIFIED: Final = 1 << 20
@@ -25,7 +25,12 @@ def parameter_of(statement: Statement) -> str | None:
 
 
 def statements(section: Section) -> Iterator[Statement]:
-    """Every statement of a section in order.
+    """Every statement of a section in order; see `spans`."""
+    return (statement for _, statement in spans(section))
+
+
+def spans(section: Section) -> Iterator[tuple[Span, Statement]]:
+    """Every statement of a section in order, and what of the body is its, with what stands before it.
 
     What --clean writes at the head of the schema to drop what may be there is skipped: a restore goes into
     an empty database, where most of it would fail (also with --if-exists). `DROP SCHEMA public` is not: where
@@ -38,12 +43,14 @@ def statements(section: Section) -> Iterator[Statement]:
     lexer = StatementLexer()
     altered: set[str] = set()
     may_drop = section.kind is SectionKind.SCHEMA
+    begin = 0
     while (end := lexer.scan(body, final=True)) is not None:
         start = lexer.start if lexer.start is not None else lexer.position
         text = body[start : lexer.position]
         position = lexer.position
         if end is End.META_COMMAND:
-            yield _meta_command(section, text, start, lexer.meta_command - start)
+            yield (begin, position), _meta_command(section, text, start, lexer.meta_command - start)
+            begin = position
             lexer.begin(position)
             continue
         part = Part.INSERT if lexer.rows is not None else part_of(text[:CLASSIFIED])
@@ -53,8 +60,9 @@ def statements(section: Section) -> Iterator[Statement]:
             if data_end is None:
                 raise DumpFailed(f"the rows of {copy_target(text)} have no end in their section")
             lines = memoryview(body)[data:data_end]
-            yield Statement(text[:-1].rstrip(), start, Action.COPY, copy_data=lines)
             position = data_end + len(CLOSE)
+            yield (begin, position), Statement(text[:-1].rstrip(), start, Action.COPY, copy_data=lines)
+            begin = position
         elif part is not Part.EMPTY:
             if part is Part.SETTING:
                 _follow(altered, text)
@@ -63,7 +71,9 @@ def statements(section: Section) -> Iterator[Statement]:
             is_idle = may_drop and part is Part.DROP and not _DROPS_PUBLIC.match(text)
             if is_idle and statement.action is Action.EXECUTE:
                 statement = Statement(statement.text, start, Action.SKIP)
-            yield statement
+            line_end = position + (body[position : position + 1] == b"\n")
+            yield (begin, line_end), statement
+            begin = line_end
         lexer.begin(position)
     if lexer.start is not None or lexer.inside is not Inside.STATEMENT:
         raise DumpFailed(f"a section of the script ends inside {lexer.inside}")
