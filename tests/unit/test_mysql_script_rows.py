@@ -8,6 +8,9 @@ from tests.unit.mysql_script_samples import foreign
 from vya_backupdb.engines.mysql.modes import PLAIN, Modes
 from vya_backupdb.engines.mysql.rows import counted, counted_slowly
 
+LONG = b"x" * 300
+"""Enough to make strings few, so that they are taken out the other way."""
+
 LITERAL = Modes(no_backslash_escapes=True)
 
 
@@ -33,10 +36,13 @@ LITERAL = Modes(no_backslash_escapes=True)
         (b"('(((('),('))))')", 2),
         (b"('a--b',-1,-2,-1.5e-05)", 1),
         (b"('x) as y',') ON'),(') returning')", 2),
+        (b"('2024-01-01','--','- -'),(-1,'2024-12-31',-2)", 2),
+        (b"('a',-1,-2,'b'),('',-1,'-')", 2),
     ],
 )
 def test_rows_as_the_tools_write_them_are_counted_at_once(values: bytes, count: int) -> None:
     assert counted(values) == count
+    assert counted(values + b",('" + LONG * 10 + b"')") == count + 1
     assert counted_slowly(b"INSERT INTO t VALUES " + values, PLAIN) == count
 
 
@@ -59,15 +65,33 @@ def test_rows_as_the_tools_write_them_are_counted_at_once(values: bytes, count: 
 )
 def test_all_other_rows_are_counted_by_their_tokens(values: bytes, count: int) -> None:
     assert counted(values) in (None, count)
+    assert counted(b"('" + LONG * 10 + b"')," + values) in (None, count + 1)
     (found,) = foreign(b"INSERT INTO t VALUES " + values + b";\n")
     assert found.rows == count
 
 
 @pytest.mark.parametrize(
-    "values", [b"(1,'a)", b"(1);(2)", b"", b"(1))", b"((1)", b"(1) -- x", b"(1,\\! ls)", b"(`a`)"]
+    "values",
+    [
+        b"(1,'a)",
+        b"(1);(2)",
+        b"(1))",
+        b"((1)",
+        b"(1) -- x",
+        b"(1,\\! ls)",
+        b"(`a`)",
+        b"('a' -- 'b')",
+        b"('a'--\n'b')",
+        b"(1,\\'a')",
+    ],
 )
 def test_what_is_no_list_of_values_is_left_to_the_lexer(values: bytes) -> None:
     assert counted(values) is None
+    assert counted(b"('" + LONG * 10 + b"')," + values) is None
+
+
+def test_no_values_are_no_rows() -> None:
+    assert counted(b"") is None
 
 
 def test_rows_without_backslash_escapes() -> None:
@@ -87,7 +111,7 @@ def test_inserts_without_values_have_one_row_or_are_not_known() -> None:
 INGREDIENTS = [
     *(b"(", b")", b",", b"),(", b"),\n(", b"'", b"''", b"\\", b"\\'", b"\\\\", b'"', b"`", b"\n", b" "),
     *(b"--", b"-- ", b"#", b"/*", b"*/", b"-", b"=", b"1", b"a", b"NULL", b"0xFF", b"x'", b"_binary "),
-    *(b"AS n", b"RETURNING "),
+    *(b"AS n", b"RETURNING ", LONG),
 ]
 PIECES = st.lists(st.sampled_from(INGREDIENTS), max_size=24).map(b"".join)
 
@@ -108,6 +132,7 @@ VALUES = st.one_of(
     st.floats(allow_nan=False, allow_infinity=False).map(lambda number: repr(number).encode()),
     st.integers().map(lambda number: str(number).encode()),
     st.just(b"NULL"),
+    st.sampled_from([b"'" + LONG + b"'", b"'it\\'s " + LONG + b"\\\\'", b"'2024-01-01 10:11:12'"]),
 )
 
 

@@ -25,6 +25,12 @@ from vya_backupdb.streams.stderr import ErrorLines
 PIPE_SIZE: Final = 1 << 20
 """Bytes; /proc/sys/fs/pipe-max-size allows 1 MiB to everyone by default."""
 
+_MUCH: Final = PIPE_SIZE // 4
+"""Bytes of one read that show the tool to be the faster side."""
+
+_FASTEST_TOOL: Final = 1e9
+"""Bytes a second that a dump tool writes at the very most; so the pipe never fills while nobody reads."""
+
 END_GRACE: Final = 3.0
 """Seconds that a child has to end after SIGTERM (pg_dump cancels its query on the server), then SIGKILL."""
 
@@ -77,6 +83,10 @@ class DumpProcess:
         self._stopped = False
         self._finished = False
         self._closed = True
+        self._nap = 0.0
+        """Seconds in which no tool fills the pipe."""
+        self._is_behind = False
+        """Whether the last read found little: the tool is the slower side."""
 
     @property
     def pid(self) -> int:
@@ -105,6 +115,7 @@ class DumpProcess:
         os.set_blocking(self._stdout, False)
         with suppress(OSError):  # over the user's limit for pipes: the default size only is slower
             fcntl.fcntl(stdout, fcntl.F_SETPIPE_SZ, PIPE_SIZE)
+        self._nap = fcntl.fcntl(stdout, fcntl.F_GETPIPE_SZ) / _FASTEST_TOOL
         self._supervisor = threading.Thread(
             target=self._supervise, args=(argv, stdout, stderr), name=f"{self.tool} supervisor", daemon=True
         )
@@ -147,16 +158,28 @@ class DumpProcess:
         asked_at = time.monotonic()
         while True:
             self._check_limits(asked_at)
+            self._gather()
             try:
                 data = os.read(self._stdout, min(max_bytes, PIPE_SIZE))
             except BlockingIOError:
                 self._wait(asked_at)
+                self._is_behind = True
                 continue
             if not data:
                 self._conclude()
                 return b""
             self.bytes_read += len(data)
+            self._is_behind = len(data) < _MUCH
             return data
+
+    def _gather(self) -> None:
+        """Let bytes gather in the pipe if there were few at the last time.
+
+        The tools write 4 KiB at a time. A reader that waits for each of them costs them and itself a
+        change of processes every time: measured, a fifth of all processor time of a dump.
+        """
+        if self._is_behind:
+            time.sleep(self._nap)
 
     def _start(self, stdout: int, stderr: int) -> None:
         try:

@@ -3,10 +3,10 @@ r"""INSERT statements: where one ends and how many rows it holds, fast and exact
 Nearly all bytes of a dump are rows, so a statement is taken as a whole here, by operations that run in C:
 
 1. A candidate for its end is found: `;` at the end of a line. (The tools escape newlines in values.)
-2. Escaped quotes are replaced, then dropped all bytes but quotes, parentheses and what must not be outside of
-   strings. Then quotes that stand side by side go: a pair taken out never changes whether the rest is inside.
-3. Now few strings are left, those with kept bytes in them. They are cut out at their quotes.
-4. What remains stood outside of strings and must be `()()()`: the rows, none nested.
+2. What stands in strings is taken out. Long strings are cut out at their quotes, which costs by the string;
+   among many short ones all bytes are dropped that do not matter, which costs by the byte.
+3. Of what is left only parentheses are kept, and what must not stand outside of strings.
+4. It must be `()()()`: the rows, none nested.
 
 What does not answer as the tools' output does (a `;`, a comment, a quoted name, nested parentheses or a
 clause behind the rows outside of strings, no end in sight) is left to the lexer.
@@ -38,10 +38,15 @@ _HEAD: Final = re.compile(
     + rb" *+)?+VALUES\s*+(?=\()"
 )
 
-_KEPT = b"'()\"`#;*=\\"
-"""Quotes, parentheses, and what shows that something else than values stands outside of strings."""
-_DROPPED: Final = bytes(set(range(256)) - set(_KEPT))
-_DROPPED_BUT_DASHES: Final = bytes(set(range(256)) - set(_KEPT + b"-"))
+_STRUCTURE: Final = b'()"`#;*=\\'
+"""Parentheses, and what shows that something else than values stands outside of strings."""
+_NOT_STRUCTURE: Final = bytes(set(range(256)) - set(_STRUCTURE))
+_NOT_STRUCTURE_OR_QUOTES_OR_DASHES: Final = bytes(set(_NOT_STRUCTURE) - set(b"'-"))
+_DATE: Final = b"\0"
+"""Stands for the `'--'` that is left of a date: nothing else leaves this byte."""
+_SAMPLE: Final = 1 << 14
+_LONG: Final = 64
+"""Bytes for each quote above which strings are cut out one by one (measured: 50 and 80 come to the same)."""
 _CLAUSE: Final = re.compile(rb"\)[\s\x00]*+(?:AS|ON|RETURNING)\b", re.IGNORECASE)
 """What may follow the rows; it may have parentheses of its own."""
 _LONGEST_CLAUSE = 1 << 14
@@ -76,24 +81,65 @@ def insert(data: Buffer, head: Match, end: int, modes: Modes) -> Insert | None:
 
 def counted(values: bytes, *, backslashes: bool = True) -> int | None:
     """Count the rows of a list of values as the tools write it; None where it is not for certain."""
-    if backslashes and b"\\" in values:
+    escapes = backslashes and b"\\" in values
+    sample = min(len(values), _SAMPLE)
+    are_long = values.count(b"'", 0, sample) * _LONG < sample
+    left = _without_long_strings(values, escapes) if are_long else _without_short_strings(values, escapes)
+    if left is None:
+        return None
+    rows = len(left) // 2
+    return None if not rows or left != b"()" * rows or _has_clause(values[-_LONGEST_CLAUSE:]) else rows
+
+
+def _without_long_strings(values: bytes, escapes: bool) -> bytes | None:
+    """Give the structure outside of strings; None where a string has no end, or for what may be a comment."""
+    pieces = values.split(b"'")
+    if escapes:
+        pieces = _at_real_quotes(pieces)
+    if len(pieces) % 2 == 0:
+        return None
+    outside = b"'".join(pieces[::2])
+    if b"-" in outside and b"--" in outside:  # the first is twenty times as fast
+        return None
+    return outside.translate(None, _NOT_STRUCTURE)
+
+
+def _at_real_quotes(pieces: list[bytes]) -> list[bytes]:
+    """Leave out what follows an escaped quote, and so belongs to the string before it.
+
+    Of a quote that is escaped outside of strings the backslash stays, which nothing there may be.
+    """
+    kept = []
+    is_escaped = False
+    for piece in pieces:
+        if not is_escaped:
+            kept.append(piece)
+        is_escaped = piece.endswith(b"\\") and (len(piece) - len(piece.rstrip(b"\\"))) % 2 == 1
+    return kept
+
+
+def _without_short_strings(values: bytes, escapes: bool) -> bytes | None:
+    """Give the same as the other way.
+
+    Quotes that stand side by side once all else is dropped go first: a pair taken out never changes whether
+    the rest is inside of a string. Now few strings are left, those with kept bytes in them.
+    """
+    if escapes:
         pieces = values.split(b"\\'")
         if any(piece.endswith(b"\\") for piece in pieces):
             pieces = values.replace(b"\\\\", b"=").split(b"\\'")
         values = b"=".join(pieces)  # suspicious, in case it did not stand in a string
-    dashes = b"--" in values
-    left = values.translate(None, _DROPPED_BUT_DASHES if dashes else _DROPPED).replace(b"''", b"")
-    if b"'" in left:
-        pieces = left.split(b"'")
-        if len(pieces) % 2 == 0:
-            return None
-        left = b"".join(pieces[::2])
-    if dashes:
-        if b"--" in left and b"--" in b"'".join(values.split(b"'")[::2]):  # not -1,-2
-            return None
-        left = left.translate(None, b"-")
-    rows = len(left) // 2
-    return None if not rows or left != b"()" * rows or _has_clause(values[-_LONGEST_CLAUSE:]) else rows
+    left = values.translate(None, _NOT_STRUCTURE_OR_QUOTES_OR_DASHES)
+    left = left.replace(b"'--'", _DATE).replace(b"''", b"")
+    pieces = left.split(b"'")
+    if len(pieces) % 2 == 0:
+        return None
+    left = b"".join(pieces[::2])
+    # the quotes of a "date" inside of a string end it and begin the next: its dashes stand between them
+    has_dashes = b"-" in left or _DATE in b"".join(pieces[1::2])
+    if has_dashes and b"--" in values and b"--" in b"'".join(values.split(b"'")[::2]):  # not -1,-2
+        return None
+    return left.translate(None, b"-" + _DATE)
 
 
 def _has_clause(end: bytes) -> bool:

@@ -20,6 +20,10 @@ The tools write statements of up to 16 MiB (net_buffer_length), or of one row.
 """
 _SMALL: Final = 64 << 10
 """Bytes below which an unfinished statement is read again from its beginning whenever more comes."""
+_TRIES: Final = 64
+_SPARSE: Final = 128
+"""Bytes between two `;` in values above which it is faster to look at each: one byte is found twenty times as
+fast as two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +89,13 @@ class Splitter:
         end = data.find(b";", start)
         if end >= 0 and data[end + 1 : end + 2] != b"\n":
             line_end = self._line_end
-            end = data.find(line_end, end)
+            tries = 0
+            while end >= 0 and not data.startswith(line_end, end):
+                tries += 1
+                if (tries - _TRIES) * _SPARSE > end - start:
+                    end = data.find(line_end, end)
+                    break
+                end = data.find(b";", end + 1)
         self._searched = end if end >= 0 else max(0, len(data) - 2)
         return end, line_end
 
