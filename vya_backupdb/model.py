@@ -133,7 +133,9 @@ class DatabaseInfo:
     estimated_bytes: int
     """The server's own estimate of the data without indexes; 0 where it cannot say."""
     unavailable: str | None = None
-    """Why it cannot be dumped at all (`datconnlimit = -2` ...); None: it can."""
+    """Why it cannot be dumped at all (it allows no connections ...); None: it can."""
+    remains: bool = False
+    """True for what an interrupted DROP DATABASE has left: nothing is in it that could be backed up."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,7 @@ def _as_json(outcome: BackupOutcome) -> dict[str, Any]:
         "ok": outcome.error is None,
         "error": str(outcome.error) if outcome.error else None,
         "seconds": round(outcome.seconds, 3),
+        "skipped": outcome.skipped,
     }
     if outcome.record is not None and outcome.path is not None:
         record = outcome.record
@@ -108,6 +109,8 @@ def _table(outcomes: list[BackupOutcome]) -> Table:
         where, result = "", "ok"
         if outcome.error is not None:
             result, where = "FAILED", outcome.error.what
+        elif outcome.skipped is not None:
+            result, where = "skipped", outcome.skipped
         elif outcome.record is not None and outcome.path is not None:
             size = human_size(outcome.record.file.bytes)
             rows = outcome.record.contents.rows
@@ -124,6 +127,8 @@ def _plans(outcomes: list[BackupOutcome]) -> Iterator[Table]:
         table = Table(f"{outcome.instance}/{_database(outcome)}", ("what", "value"))
         if outcome.error is not None:
             table.add("FAILED", outcome.error.what)
+        if outcome.skipped is not None:
+            table.add("skipped", outcome.skipped)
         if outcome.planned is not None:
             planned = outcome.planned
             table.add("into", str(planned.path))

@@ -65,6 +65,8 @@ class BackupOutcome:
     """Of the record, where a backup was made."""
     planned: PlannedDump | None = None
     """Where nothing was run (`dry_run`)."""
+    skipped: str | None = None
+    """Why the database was passed over; that is no failure."""
     error: VyaBackupDBError | None = None
 
 
@@ -115,6 +117,10 @@ def _backup_instance(
         absent = [] if request.databases else absent_databases(instance, present)
         for name in absent:
             yield _absent(instance, name)
+        remains = [] if request.databases else remains_of_drops(instance, chosen)
+        for info in remains:
+            yield _skipped(instance, info)
+            chosen.remove(info)
         if not chosen and not absent:
             raise PreflightFailed(
                 f"{instance.id}: there is no database to back up ({len(present)} on the server)",
@@ -149,6 +155,16 @@ def absent_databases(instance: Instance, present: Sequence[DatabaseInfo]) -> lis
     """Give the databases that the configuration includes by their full name and the server has not."""
     names = {info.name for info in present}
     return [name for name in instance.databases.include if not _WILD.search(name) and name not in names]
+
+
+def remains_of_drops(instance: Instance, chosen: Sequence[DatabaseInfo]) -> list[DatabaseInfo]:
+    """Give what interrupted drops have left, but for what the configuration includes by its full name."""
+    return [info for info in chosen if info.remains and info.name not in instance.databases.include]
+
+
+def _skipped(instance: Instance, info: DatabaseInfo) -> BackupOutcome:
+    log.warning("backup skipped", instance=instance.id, database=info.name, reason=info.unavailable)
+    return BackupOutcome(instance.id, info.name, skipped=info.unavailable)
 
 
 def _absent(instance: Instance, name: str) -> BackupOutcome:

@@ -12,7 +12,7 @@ from vya_backupdb.engines.registry import engine_named
 from vya_backupdb.errors import VyaBackupDBError
 from vya_backupdb.log import get_logger
 from vya_backupdb.model import DatabaseInfo, DumpTool, Finding, ServerFacts, Severity
-from vya_backupdb.operations.backup import choose_databases
+from vya_backupdb.operations.backup import choose_databases, remains_of_drops
 
 log = get_logger(__name__)
 
@@ -65,7 +65,7 @@ def _check(instance: Instance, vault: Vault) -> InstanceCheck:
             databases = len(present)
             findings = tuple(connector.examine_instance())
             tool = engine.find_tool(facts, instance)
-            findings += tuple(_of_databases(connector, choose_databases(instance, present, ())))
+            findings += tuple(_of_databases(instance, connector, choose_databases(instance, present, ())))
     except VyaBackupDBError as caught:
         error = caught
     return InstanceCheck(
@@ -73,11 +73,15 @@ def _check(instance: Instance, vault: Vault) -> InstanceCheck:
     )
 
 
-def _of_databases(connector: Connector, chosen: Sequence[DatabaseInfo]) -> Iterator[Finding]:
+def _of_databases(
+    instance: Instance, connector: Connector, chosen: Sequence[DatabaseInfo]
+) -> Iterator[Finding]:
     """Make the preflight of each database that a backup would take."""
+    remains = remains_of_drops(instance, chosen)
     for info in chosen:
         if info.unavailable:
-            yield Finding(Severity.FAULT, f"{info.name}: cannot be dumped: {info.unavailable}", info.name)
+            severity = Severity.WARNING if info in remains else Severity.FAULT
+            yield Finding(severity, f"{info.name}: cannot be dumped: {info.unavailable}", info.name)
             continue
         for finding in connector.plan(info.name).findings:
             yield replace(finding, what=f"{info.name}: {finding.what}")

@@ -57,13 +57,19 @@ _DATABASES: Final = b"""
 def databases(connection: Connection) -> list[DatabaseInfo]:
     """Give all databases but template0 and template1; their sizes include indexes."""
     return [
-        DatabaseInfo(name, size or 0, _unavailable(name, allowed=allowed, limit=limit))
+        DatabaseInfo(
+            name, size or 0, _unavailable(name, allowed=allowed, limit=limit), remains=limit == _INTERRUPTED
+        )
         for name, size, allowed, limit in connection.execute(_DATABASES)
     ]
 
 
+_INTERRUPTED: Final = -2
+"""datconnlimit of a database that DROP DATABASE began with and did not end (DATCONNLIMIT_INVALID_DB)."""
+
+
 def _unavailable(name: str, *, allowed: bool, limit: int) -> str | None:
-    if limit == -2:
+    if limit == _INTERRUPTED:
         return "a DROP DATABASE of it was interrupted (datconnlimit is -2): all it can be is dropped"
     if not allowed:
         return "it allows no connections (ALTER DATABASE ... ALLOW_CONNECTIONS true)"
