@@ -77,6 +77,7 @@ def definition_of(connector: PostgreSQLConnector, database: str) -> PostgreSQLDe
 # ---------------------------------------------------------------------------- the database itself
 
 
+@pytest.mark.limitation("postgresql-read-only-default")
 def test_a_database_comes_back_as_pg_dump_create_would_write_it(
     postgresql: ScratchServer, connector: PostgreSQLConnector, new_database: Callable[..., str]
 ) -> None:
@@ -193,6 +194,7 @@ def test_a_provider_that_the_server_does_not_know_is_refused(
     assert found.severity is Severity.FAULT
 
 
+@pytest.mark.limitation("postgresql-dropped-public")
 def test_a_database_that_lacked_its_public_schema_lacks_it_again(
     postgresql: ScratchServer, connector: PostgreSQLConnector, new_database: Callable[..., str]
 ) -> None:
@@ -253,6 +255,7 @@ def test_a_database_that_was_there_gets_the_owner_of_the_source(
         assert definition_of(connector, database) == definition
 
 
+@pytest.mark.limitation("postgresql-role-settings")
 def test_settings_of_a_role_that_is_not_there_are_a_warning_and_left_out(
     connector: PostgreSQLConnector, database: str
 ) -> None:
@@ -349,6 +352,7 @@ def test_rows_taken_are_counted(postgresql: ScratchServer, session: PostgreSQLSe
     assert run_sql(postgresql, "SELECT b FROM t ORDER BY a", database) == "x\n\n%s %\n%(x)s\n"
 
 
+@pytest.mark.limitation("postgresql-encoding")
 def test_rows_are_bytes_in_the_scripts_encoding(
     postgresql: ScratchServer, connector: PostgreSQLConnector, absent: str
 ) -> None:
@@ -415,11 +419,13 @@ def test_a_transaction_of_the_scripts_own_is_its_own_to_end(
     assert run_sql(postgresql, "SELECT convert_from(lo_get(4711), 'UTF8')", database) == "abc\n"
 
 
+@pytest.mark.limitation("postgresql-nul-bytes")
 def test_a_nul_byte_does_not_cut_a_statement_short(session: PostgreSQLSession) -> None:
     with pytest.raises(StatementFailed, match="NUL byte"):
         session.execute(Statement(b"SELECT 1\0, 2", 0))
 
 
+@pytest.mark.limitation("postgresql-newer-tool")
 def test_a_setting_that_the_server_does_not_know_is_left_out(session: PostgreSQLSession) -> None:
     assert session.execute(Statement(b"SET no_such_timeout = 0", 0)) == 0
     with pytest.raises(StatementFailed, match="invalid value"):
@@ -441,6 +447,7 @@ def test_control_characters_of_a_servers_message_do_no_harm(session: PostgreSQLS
     assert caught.value.what.isprintable()
 
 
+@pytest.mark.limitation("postgresql-deadlocks")
 def test_a_deadlock_can_be_tried_again(
     postgresql: ScratchServer, connector: PostgreSQLConnector, database: str
 ) -> None:
@@ -626,6 +633,7 @@ def test_an_empty_database_of_another_encoding_or_locale_is_named(
     assert connector.examine_target(absent, PLAIN, None, iter(())) == ()
 
 
+@pytest.mark.limitation("postgresql-money")
 def test_money_of_another_format_is_named(connector: PostgreSQLConnector, absent: str) -> None:
     source = replace(connector.facts, settings={**connector.facts.settings, "lc_monetary": "sv_SE.UTF-8"})
     text = "CREATE TABLE public.t (price money);"
@@ -635,6 +643,7 @@ def test_money_of_another_format_is_named(connector: PostgreSQLConnector, absent
     assert connector.examine_target(absent, own, source, script(text)) == ()
 
 
+@pytest.mark.limitation("postgresql-money")
 def test_money_is_read_in_the_databases_own_format_while_it_is_loaded(
     postgresql: ScratchServer, connector: PostgreSQLConnector, absent: str
 ) -> None:

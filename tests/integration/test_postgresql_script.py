@@ -311,6 +311,7 @@ def test_a_database_without_tables_comes_back(
     assert comparable(dump(postgresql, target)) == comparable(dump(postgresql, source))
 
 
+@pytest.mark.limitation("postgresql-statement-ends")
 def test_what_psql_itself_cannot_split_comes_back(
     postgresql: ScratchServer, target: str, new_database: Callable[..., str]
 ) -> None:
@@ -378,6 +379,7 @@ def test_roles_extensions_schemas_and_tablespaces_are_found(script: bytes) -> No
     assert found.tablespaces == {"script_tablespace"}
 
 
+@pytest.mark.limitation("postgresql-meta-commands")
 def test_scripts_that_leave_the_database_are_refused(postgresql: ScratchServer, rich: str) -> None:
     for text in (dump(postgresql, rich, "--create"), tool(postgresql, "pg_dumpall", "--schema-only")):
         refused = [
@@ -401,6 +403,7 @@ def test_chunks_of_any_size_give_the_same_sections(script: bytes, chance: random
     assert read(script, limit, steps) == read(script, limit)
 
 
+@pytest.mark.limitation("postgresql-cut-short")
 def test_a_script_cut_short_anywhere_is_refused(script: bytes) -> None:
     needed = script.rindex(b"dump complete\n") + len(b"dump complete\n")
     chance = random.Random(needed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import select
 import shutil
 import signal
@@ -50,6 +51,8 @@ class Command:
     judge: Callable[[str], Verdict]
     """Judges one line of stderr."""
     pass_fds: tuple[int, ...] = ()
+    cures: tuple[tuple[str, str], ...] = ()
+    """Pattern of what the tool says when it fails, and what to do about it; the first that fits counts."""
 
 
 class DumpProcess:
@@ -261,13 +264,17 @@ class DumpProcess:
         if self._stopped:
             self._fail("was stopped")
         if self.exit_code != 0 or self._lines.fatal:
-            cure = None
+            cure = self._cure()
             if self.exit_code == -signal.SIGKILL:
                 cure = "nobody here killed it: look for the out-of-memory killer in the kernel's log"
             self._fail(
                 ended(self.exit_code) + (" but reported an error" if self.exit_code == 0 else ""), cure=cure
             )
         self._finished = True
+
+    def _cure(self) -> str | None:
+        said = "\n".join(self._lines.fatal)
+        return next((cure for pattern, cure in self._command.cures if re.search(pattern, said)), None)
 
     def _fail(self, what: str, *, cure: str | None = None) -> NoReturn:
         """End the child and raise, with what it said last."""

@@ -17,7 +17,7 @@ from vya_backupdb.engines.postgresql.connection import (
     lock_wait,
     password_file,
 )
-from vya_backupdb.engines.postgresql.stderr import Judge
+from vya_backupdb.engines.postgresql.stderr import CURES, Judge
 from vya_backupdb.errors import ConfigurationError
 from vya_backupdb.model import DumpPlan, DumpTool, PostgreSQLDefinition
 from vya_backupdb.streams.process import Command
@@ -113,6 +113,7 @@ def dump_command(
             environment={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "HOME": NOWHERE},
             judge=Judge(Path(tool.path).name, allow_partial=instance.allow_partial),
             pass_fds=(secret.fd,),
+            cures=CURES,
         )
 
 

@@ -8,7 +8,9 @@ from dataclasses import asdict
 from typing import Final
 
 from vya_backupdb.engines.postgresql.connection import Connection
+from vya_backupdb.engines.postgresql.evaluated import evaluated_findings
 from vya_backupdb.engines.postgresql.failures import one_line
+from vya_backupdb.engines.postgresql.losses import LOSSES
 from vya_backupdb.model import Finding, PostgreSQLDefinition, ServerFacts, Severity
 
 OLDEST: Final = 13
@@ -17,74 +19,6 @@ NEWEST: Final = 18
 
 _FEW = 5
 """Names that one finding lists."""
-
-_SILENT_LOSSES: Final = (
-    (
-        b"""
-        SELECT kind || ' ' || name FROM (
-            SELECT 'function' AS kind, 'pg_proc' AS catalog, oid, oid::pg_catalog.regprocedure::text AS name,
-                pronamespace AS schema FROM pg_catalog.pg_proc WHERE oid >= 16384
-            UNION ALL
-            SELECT 'table', 'pg_class', oid, relname, relnamespace FROM pg_catalog.pg_class
-            WHERE oid >= 16384 AND relkind IN ('r', 'p', 'v', 'm', 'S', 'f')
-            UNION ALL
-            SELECT 'type', 'pg_type', oid, typname, typnamespace FROM pg_catalog.pg_type
-            WHERE oid >= 16384 AND typtype IN ('b', 'd', 'e', 'r') AND typcategory <> 'A'
-        ) o
-        WHERE schema IN ('pg_catalog'::pg_catalog.regnamespace, 'information_schema'::pg_catalog.regnamespace)
-            AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
-                WHERE d.objid = o.oid AND d.deptype IN ('e', 'i')
-                    AND d.classid = ('pg_catalog.' || catalog)::pg_catalog.regclass)
-        ORDER BY 1
-        """,
-        "in the system's own schemas, which pg_dump never dumps: {}",
-        "move them to a schema of your own",
-    ),
-    (
-        b"""
-        SELECT pg_catalog.format('%I.%I', n.nspname, c.relname)
-        FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
-        JOIN pg_catalog.pg_class t ON t.oid = i.indrelid
-        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-        WHERE NOT ((i.indisvalid OR t.relkind = 'p') AND i.indisready) AND n.nspname !~ '^pg_'
-        ORDER BY 1
-        """,
-        "invalid, and so left out by pg_dump: index {}",
-        "REINDEX INDEX CONCURRENTLY, or drop them",
-    ),
-    (
-        b"""
-        SELECT DISTINCT pg_catalog.format('%I.%I', n.nspname, c.relname)
-        FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
-        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-        WHERE t.tgisinternal AND t.tgconstraint <> 0 AND t.tgparentid = 0 AND t.tgenabled <> 'O'
-        ORDER BY 1
-        """,
-        "foreign keys are switched off (DISABLE TRIGGER ALL), which no dump keeps: a restore enforces them"
-        " and refuses those that rows violate: table {}",
-        "ALTER TABLE ... ENABLE TRIGGER ALL",
-    ),
-    (
-        b"""
-        SELECT pg_catalog.quote_ident(subname) FROM pg_catalog.pg_subscription s
-        JOIN pg_catalog.pg_database b ON b.oid = s.subdbid
-        WHERE subenabled AND datname = pg_catalog.current_database() ORDER BY 1
-        """,
-        "enabled here, and disabled after a restore: subscription {}",
-        "after a restore: ALTER SUBSCRIPTION ... ENABLE, then REFRESH PUBLICATION",
-    ),
-    (
-        b"""
-        SELECT pg_catalog.quote_ident(extname) FROM pg_catalog.pg_extension e
-        WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_available_extensions a WHERE a.name = e.extname)
-        ORDER BY 1
-        """,
-        "installed in the database, but its files are gone from the server: a restore onto this server"
-        " would fail: extension {}",
-        "install its package",
-    ),
-)
-"""Query for names, what to say of them, and the cure."""
 
 _ON_A_STANDBY: Final = b"""
     SELECT pg_catalog.format('%I.%I', n.nspname, c.relname)
@@ -117,10 +51,11 @@ def shown(finding: Finding) -> Finding:
 
 def database_findings(connection: Connection, facts: ServerFacts) -> Iterator[Finding]:
     """Give what is worth knowing of the connection's database before it is dumped, but the privileges."""
-    for query, what, cure in _SILENT_LOSSES:
-        names = [name for (name,) in connection.execute(query)]
+    for loss in LOSSES:
+        names = [name for (name,) in connection.execute(loss.query)]
         if names:
-            yield Finding(Severity.WARNING, what.format(listed(names)), names[0], cure)
+            yield Finding(Severity.WARNING, loss.what.format(listed(names)), names[0], loss.cure)
+    yield from evaluated_findings(connection)
     if facts.settings["in_recovery"] == "on":
         names = [name for (name,) in connection.execute(_ON_A_STANDBY)]
         if names:

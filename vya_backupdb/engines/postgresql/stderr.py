@@ -30,6 +30,23 @@ _TABLE: Final = tuple(
 )
 """Beginnings of lines and what they mean; the first that fits counts. TOOL stands for the tool's name."""
 
+CURES: Final = (
+    (
+        r"invalid memory alloc request size|Cannot enlarge string buffer",
+        "a row of that table is more than 1 GiB as text (bytea takes twice its size), and no dump can hold it:"
+        " keep it in several rows, or as large objects",
+    ),
+    (
+        r"conflict with recovery",
+        "raise max_standby_streaming_delay, set hot_standby_feedback, or back up the primary",
+    ),
+    (
+        r"statement timeout",
+        "look on the server for what locks the table (pg_locks), or raise the instance's `lock_wait`",
+    ),
+)
+"""What the server says through pg_dump when a dump fails, and what to do."""
+
 _FOLLOWS: Final = re.compile(
     r"\s|\\t|(DETAIL|HINT|CONTEXT|STATEMENT|QUERY|LOCATION):|LINE \d+:|TOOL: (detail|hint): "
 )

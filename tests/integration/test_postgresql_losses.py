@@ -1,0 +1,337 @@
+"""What pg_dump or its restore loses in silence is real, and is named beforehand (docs/limitations.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from scripts.sample.clients import ClientError, run_sql
+from tests.conftest import choose
+from tests.integration.postgresql_support import connected, dump, load, role, whats
+from vya_backupdb.errors import StatementFailed
+from vya_backupdb.model import Finding, Severity
+from vya_backupdb.scratch import ScratchServer, start
+
+pytestmark = pytest.mark.postgresql
+
+
+@pytest.fixture
+def database(postgresql: ScratchServer, new_database: Callable[..., str]) -> str:
+    return new_database(postgresql)
+
+
+@pytest.fixture
+def copy(postgresql: ScratchServer, new_database: Callable[..., str]) -> str:
+    """An empty database to restore into."""
+    return new_database(postgresql)
+
+
+def findings(server: ScratchServer, database: str) -> list[Finding]:
+    with connected(server) as connector:
+        found = list(connector.plan(database).findings)
+    assert {finding.severity for finding in found} <= {Severity.WARNING}
+    assert all(finding.object and finding.cure for finding in found)
+    return found
+
+
+def restored(server: ScratchServer, database: str, copy: str) -> None:
+    with connected(server) as connector:
+        load(connector, copy, dump(server, database).script)
+
+
+def both(server: ScratchServer, database: str, copy: str, query: str) -> tuple[str, str]:
+    return run_sql(server, query, database).rstrip("\n"), run_sql(server, query, copy).rstrip("\n")
+
+
+# ---------------------------------------------------------------------------- the system's and extensions'
+
+
+@pytest.mark.limitation("postgresql-system-schemas")
+@pytest.mark.parametrize(
+    ("statement", "name"),
+    [
+        ("CREATE FUNCTION pg_catalog.mine() RETURNS int LANGUAGE sql AS 'SELECT 1'", "function mine()"),
+        ("CREATE TYPE pg_catalog.mine AS ENUM ()", "type mine"),
+        ("CREATE OPERATOR pg_catalog.@@@@ (LEFTARG=int4,RIGHTARG=int4,FUNCTION=int4pl)", "operator @@@@"),
+        ("CREATE TEXT SEARCH CONFIGURATION pg_catalog.m (COPY=simple)", "text search configuration m"),
+        ("CREATE TEXT SEARCH DICTIONARY pg_catalog.m (TEMPLATE=simple)", "text search dictionary m"),
+        ("CREATE VIEW information_schema.mine AS SELECT 1 AS n", "table mine"),
+    ],
+)
+def test_what_is_in_the_systems_schemas_is_in_no_dump_and_named(
+    postgresql: ScratchServer, database: str, statement: str, name: str
+) -> None:
+    run_sql(postgresql, statement, database)
+    assert b"CREATE " not in dump(postgresql, database).script.replace(b"CREATE DATABASE", b"")
+    assert whats(findings(postgresql, database)) == [
+        f"in the system's own schemas, which pg_dump never dumps: {name}"
+    ]
+
+
+MEMBER = """
+    BEGIN; CREATE EXTENSION hstore; CREATE TABLE member (id int PRIMARY KEY, v text);
+    CREATE VIEW shown AS SELECT id FROM member;
+    ALTER EXTENSION hstore ADD TABLE member; ALTER EXTENSION hstore ADD VIEW shown; COMMIT;
+"""
+"""A table and a view that an extension has brought along."""
+
+
+def test_an_extension_as_it_was_made_is_not_worth_a_word(postgresql: ScratchServer, database: str) -> None:
+    run_sql(postgresql, MEMBER, database)
+    assert findings(postgresql, database) == []
+
+
+@pytest.mark.limitation("postgresql-extension-rows")
+def test_rows_of_an_extensions_table_are_in_no_dump_and_named(
+    postgresql: ScratchServer, database: str
+) -> None:
+    run_sql(postgresql, MEMBER + "INSERT INTO member VALUES (1, 'lost')", database)
+    assert b"lost" not in dump(postgresql, database).script
+    (found,) = findings(postgresql, database)
+    assert found.object == "public.member"
+    assert "rows that an extension has not marked as its configuration" in found.what
+
+
+@pytest.mark.limitation("postgresql-extension-changes")
+@pytest.mark.parametrize(
+    ("statement", "name"),
+    [
+        ("CREATE INDEX added ON member (v)", "index public.added"),
+        ("CREATE RULE added AS ON DELETE TO member DO INSTEAD NOTHING", "rule added on public.member"),
+        ("CREATE POLICY added ON member", "policy added on public.member"),
+        ("ALTER TABLE member ADD CONSTRAINT added CHECK (id > 0)", "constraint added of public.member"),
+        ("ALTER TABLE member ADD added int", "column added of public.member"),
+        ("CREATE OR REPLACE VIEW shown AS SELECT id, 1 AS added FROM member", "view public.shown"),
+        (
+            "CREATE TRIGGER added BEFORE UPDATE ON member FOR EACH ROW"
+            " EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+            "trigger added on public.member",
+        ),
+    ],
+)
+def test_what_was_added_to_an_extensions_table_is_in_no_dump_and_named(
+    postgresql: ScratchServer, database: str, statement: str, name: str
+) -> None:
+    run_sql(postgresql, MEMBER, database)
+    run_sql(postgresql, statement, database)
+    assert b"added" not in dump(postgresql, database).script
+    (found,) = findings(postgresql, database)
+    assert found.what.startswith("added to an extension's table or changed there, and so in no dump: ")
+    assert name in found.what
+
+
+@pytest.mark.limitation("postgresql-extension-version")
+def test_an_extension_that_comes_back_in_another_version_is_named(
+    postgresql: ScratchServer, database: str, copy: str
+) -> None:
+    run_sql(postgresql, "CREATE EXTENSION hstore VERSION '1.4'", database)
+    restored(postgresql, database, copy)
+    before, after = both(
+        postgresql, database, copy, "SELECT extversion FROM pg_extension WHERE extname = 'hstore'"
+    )
+    assert before == "1.4" != after
+    (found,) = findings(postgresql, database)
+    assert found.what.endswith(f"extension hstore 1.4 ({after})")
+
+
+# ---------------------------------------------------------------------------- tables
+
+
+@pytest.mark.limitation("postgresql-column-order")
+@pytest.mark.parametrize(
+    "child", ["(z int, a int, b text)", "(a int, z int, b text)", "(b text, a int)"], ids=str
+)
+def test_columns_of_an_inheriting_table_come_back_in_another_order_which_is_named(
+    postgresql: ScratchServer, database: str, copy: str, child: str
+) -> None:
+    run_sql(
+        postgresql,
+        f"CREATE TABLE parent (a int, b text); CREATE TABLE child {child};"
+        "ALTER TABLE child INHERIT parent; INSERT INTO child (a, b) VALUES (1, 'x')",
+        database,
+    )
+    restored(postgresql, database, copy)
+    before, after = both(postgresql, database, copy, "SELECT * FROM child")
+    assert sorted(before.split()) == sorted(after.split())
+    assert before != after
+    (found,) = findings(postgresql, database)
+    assert found.object == "public.child"
+
+
+def test_an_inheriting_table_whose_order_stays_is_not_worth_a_word(
+    postgresql: ScratchServer, database: str
+) -> None:
+    run_sql(
+        postgresql,
+        "CREATE TABLE parent (gone int, a int, b text); ALTER TABLE parent DROP gone;"
+        "CREATE TABLE child (z int) INHERITS (parent); CREATE TABLE p (a int, b int) PARTITION BY RANGE (a);"
+        "CREATE TABLE p1 (b int, a int); ALTER TABLE p ATTACH PARTITION p1 DEFAULT",
+        database,
+    )
+    assert findings(postgresql, database) == []
+
+
+@pytest.mark.limitation("postgresql-refresh-rights")
+def test_a_materialized_view_whose_owner_may_not_refresh_it_is_named(
+    postgresql: ScratchServer, database: str, copy: str
+) -> None:
+    with role(postgresql) as owner:
+        run_sql(
+            postgresql,
+            "CREATE TABLE t AS SELECT 1 AS n; CREATE MATERIALIZED VIEW m AS SELECT n FROM t;"
+            f"ALTER MATERIALIZED VIEW m OWNER TO {owner.username}",
+            database,
+        )
+        (found,) = findings(postgresql, database)
+        assert found.object == "public.m"
+        with pytest.raises(StatementFailed, match="permission denied for table t"):
+            restored(postgresql, database, copy)
+        run_sql(postgresql, f"GRANT SELECT (n) ON t TO {owner.username}", database)
+        assert findings(postgresql, database) == []
+
+
+@pytest.mark.limitation("postgresql-collation-version")
+def test_a_collation_in_use_whose_version_changed_is_named(postgresql: ScratchServer, database: str) -> None:
+    run_sql(
+        postgresql,
+        "CREATE COLLATION used (provider = icu, locale = 'sv'); CREATE TABLE t (n text COLLATE used);"
+        "CREATE COLLATION unused (provider = icu, locale = 'da');"
+        "UPDATE pg_collation SET collversion = '0.1' WHERE collname IN ('used', 'unused')",
+        database,
+    )
+    (found,) = findings(postgresql, database)
+    assert found.object == "public.used"
+
+
+# ---------------------------------------------------------------------------- functions that a restore runs
+
+
+OTHER = """
+    CREATE EXTENSION unaccent; CREATE TABLE other AS SELECT 1 AS n;
+    CREATE FUNCTION plain(text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT unaccent($1)';
+    CREATE FUNCTION counted(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS
+        $$ DECLARE r int; BEGIN SELECT count(*) INTO r FROM other; RETURN r; END $$;
+    CREATE FUNCTION listed(int) RETURNS boolean LANGUAGE sql STABLE AS
+        'SELECT EXISTS (SELECT FROM public.other WHERE n = $1)';
+"""
+
+
+@pytest.mark.limitation("postgresql-search-path")
+@pytest.mark.parametrize(
+    ("statement", "what"),
+    [
+        (
+            "CREATE TABLE t (v text); CREATE INDEX i ON t (plain(v)); INSERT INTO t VALUES ('x')",
+            "index public.i",
+        ),
+        ("CREATE MATERIALIZED VIEW m AS SELECT counted(1)", "materialized view public.m"),
+        (
+            "CREATE VIEW v AS SELECT counted(1) AS n; CREATE MATERIALIZED VIEW m AS SELECT * FROM v",
+            "materialized view public.m",
+        ),
+        (
+            "CREATE TABLE t (v text, g text GENERATED ALWAYS AS (plain(v)) STORED);"
+            "INSERT INTO t VALUES ('x')",
+            "the generated column g of table public.t",
+        ),
+        (
+            "CREATE TABLE t (v text CONSTRAINT c CHECK (plain(v) <> '')); INSERT INTO t VALUES ('x')",
+            "the constraint c of table public.t",
+        ),
+    ],
+)
+def test_a_function_that_needs_a_search_path_makes_a_restore_fail_and_is_named(
+    postgresql: ScratchServer, database: str, copy: str, statement: str, what: str
+) -> None:
+    run_sql(postgresql, OTHER, database)
+    try:
+        run_sql(postgresql, statement, database)
+    except ClientError:
+        assert postgresql.binaries.version_number >= (17,)  # which refuses some of them in the first place
+        return
+    assert [finding.object for finding in findings(postgresql, database)] == [what]
+    with pytest.raises(StatementFailed, match="does not exist"):
+        restored(postgresql, database, copy)
+    run_sql(
+        postgresql,
+        "ALTER FUNCTION plain SET search_path = public; ALTER FUNCTION counted SET search_path = public",
+        database,
+    )
+    assert findings(postgresql, database) == []
+
+
+@pytest.mark.limitation("postgresql-check-other-tables")
+@pytest.mark.parametrize(
+    ("statement", "what"),
+    [
+        (
+            "CREATE TABLE a (n int CONSTRAINT c CHECK (listed(n))); INSERT INTO a VALUES (1)",
+            "the constraint c of table public.a",
+        ),
+        (
+            "CREATE DOMAIN d AS int CONSTRAINT c CHECK (listed(VALUE));"
+            "CREATE TABLE a (n d); INSERT INTO a VALUES (1)",
+            "the constraint c of domain public.d",
+        ),
+        (
+            "CREATE FUNCTION atomic(int) RETURNS boolean LANGUAGE sql STABLE"
+            " BEGIN ATOMIC SELECT EXISTS (SELECT FROM other WHERE n = $1); END;"
+            "CREATE TABLE a (n int CONSTRAINT c CHECK (atomic(n))); INSERT INTO a VALUES (1)",
+            "the constraint c of table public.a",
+        ),
+    ],
+)
+def test_a_check_that_reads_another_table_makes_a_restore_fail_and_is_named(
+    postgresql: ScratchServer, database: str, copy: str, statement: str, what: str
+) -> None:
+    run_sql(postgresql, OTHER, database)
+    run_sql(postgresql, statement, database)
+    (found,) = findings(postgresql, database)
+    assert (found.object, "other: a restore may load" in found.what) == (what, True)
+    with pytest.raises(StatementFailed, match="violates check constraint"):
+        restored(postgresql, database, copy)
+
+
+def test_functions_that_find_all_they_name_are_not_worth_a_word(
+    postgresql: ScratchServer, database: str, copy: str
+) -> None:
+    run_sql(
+        postgresql,
+        OTHER
+        + """
+        CREATE FUNCTION lower_of(text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS
+            $$ BEGIN RETURN lower($1) || public.unaccent('from other, plain()') /* FROM other */; END $$;
+        CREATE FUNCTION unused(int) RETURNS int LANGUAGE sql AS 'SELECT n FROM other';
+        CREATE TABLE t (v text CHECK (lower_of(v) <> '')); CREATE INDEX i ON t (lower_of(v));
+        INSERT INTO t VALUES ('X'); CREATE MATERIALIZED VIEW empty AS SELECT unused(1) WITH NO DATA;
+        """,
+        database,
+    )
+    assert findings(postgresql, database) == []
+    restored(postgresql, database, copy)
+
+
+# ---------------------------------------------------------------------------- beside the database
+
+
+@pytest.mark.limitation("postgresql-prepared-transactions")
+def test_a_prepared_transaction_is_in_no_dump_and_named() -> None:
+    with start(choose("postgresql"), settings={"max_prepared_transactions": 1}) as server:
+        run_sql(server, "CREATE TABLE t (n int)")
+        run_sql(server, "BEGIN; INSERT INTO t VALUES (4711); PREPARE TRANSACTION 'half done'")
+        assert b"4711" not in dump(server, "postgres").script
+        (found,) = findings(server, "postgres")
+        assert found.object == "half done"
+
+
+@pytest.mark.limitation("postgresql-replication-slots")
+def test_a_logical_replication_slot_is_in_no_dump_and_named() -> None:
+    with start(choose("postgresql"), settings={"wal_level": "logical"}) as server:
+        run_sql(server, "SELECT pg_create_logical_replication_slot('feed', 'pgoutput')")
+        run_sql(server, "SELECT pg_create_physical_replication_slot('standby')")
+        assert b"feed" not in dump(server, "postgres").script
+        (found,) = findings(server, "postgres")
+        assert found.object == "feed"
+        run_sql(server, "SELECT pg_drop_replication_slot('feed')")
+        assert findings(server, "postgres") == []

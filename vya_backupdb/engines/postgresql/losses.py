@@ -1,0 +1,226 @@
+"""What a dump, or its restore, loses without a word though the account may read everything: a query for each.
+
+Each was seen by comparing the catalogs of a database with those of its restored dump. What only a privilege
+keeps out of a dump is in `privileges`; functions that a restore cannot run are in `evaluated`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """One kind of loss. `query` gives the names of what it befalls, `what` takes them."""
+
+    query: bytes
+    what: str
+    cure: str
+
+
+LOSSES: Final = (
+    Loss(
+        b"""
+        SELECT kind || ' ' || name FROM (
+            SELECT 'function' AS kind, 'pg_proc' AS catalog, oid, oid::pg_catalog.regprocedure::text AS name,
+                pronamespace AS schema FROM pg_catalog.pg_proc
+            UNION ALL
+            SELECT 'table', 'pg_class', oid, relname, relnamespace FROM pg_catalog.pg_class
+            WHERE relkind IN ('r', 'p', 'v', 'm', 'S', 'f')
+            UNION ALL
+            SELECT 'type', 'pg_type', oid, typname, typnamespace FROM pg_catalog.pg_type
+            WHERE typtype IN ('b', 'd', 'e', 'r') AND typcategory <> 'A'
+            UNION ALL
+            SELECT 'operator', 'pg_operator', oid, oprname, oprnamespace FROM pg_catalog.pg_operator
+            UNION ALL
+            SELECT 'operator class', 'pg_opclass', oid, opcname, opcnamespace FROM pg_catalog.pg_opclass
+            UNION ALL
+            SELECT 'conversion', 'pg_conversion', oid, conname, connamespace FROM pg_catalog.pg_conversion
+            UNION ALL
+            SELECT 'text search configuration', 'pg_ts_config', oid, cfgname, cfgnamespace
+            FROM pg_catalog.pg_ts_config
+            UNION ALL
+            SELECT 'text search dictionary', 'pg_ts_dict', oid, dictname, dictnamespace
+            FROM pg_catalog.pg_ts_dict
+        ) o
+        WHERE oid >= 16384
+            AND schema::pg_catalog.regnamespace::text IN ('pg_catalog', 'information_schema')
+            AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+                WHERE d.objid = o.oid AND d.deptype IN ('e', 'i')
+                    AND d.classid = ('pg_catalog.' || catalog)::pg_catalog.regclass)
+        ORDER BY 1
+        """,
+        "in the system's own schemas, which pg_dump never dumps: {}",
+        "move them to a schema of your own",
+    ),
+    Loss(
+        b"""
+        SELECT pg_catalog.format('%I.%I', n.nspname, c.relname)
+        FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
+        JOIN pg_catalog.pg_class t ON t.oid = i.indrelid
+        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE NOT ((i.indisvalid OR t.relkind = 'p') AND i.indisready) AND n.nspname !~ '^pg_'
+        ORDER BY 1
+        """,
+        "invalid, and so left out by pg_dump: index {}",
+        "REINDEX INDEX CONCURRENTLY, or drop them",
+    ),
+    Loss(
+        b"""
+        SELECT DISTINCT pg_catalog.format('%I.%I', n.nspname, c.relname)
+        FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
+        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE t.tgisinternal AND t.tgconstraint <> 0 AND t.tgparentid = 0 AND t.tgenabled <> 'O'
+        ORDER BY 1
+        """,
+        "foreign keys are switched off (DISABLE TRIGGER ALL), which no dump keeps: a restore enforces them"
+        " and refuses those that rows violate: table {}",
+        "ALTER TABLE ... ENABLE TRIGGER ALL",
+    ),
+    Loss(
+        b"""
+        SELECT pg_catalog.quote_ident(subname) FROM pg_catalog.pg_subscription s
+        JOIN pg_catalog.pg_database b ON b.oid = s.subdbid
+        WHERE subenabled AND datname = pg_catalog.current_database() ORDER BY 1
+        """,
+        "enabled here, and disabled after a restore: subscription {}",
+        "after a restore: ALTER SUBSCRIPTION ... ENABLE, then REFRESH PUBLICATION",
+    ),
+    Loss(
+        b"""
+        SELECT pg_catalog.quote_ident(extname) FROM pg_catalog.pg_extension e
+        WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_available_extensions a WHERE a.name = e.extname)
+        ORDER BY 1
+        """,
+        "installed in the database, but its files are gone from the server: a restore onto this server"
+        " would fail: extension {}",
+        "install its package",
+    ),
+    Loss(
+        b"""
+        SELECT pg_catalog.quote_ident(extname) || ' ' || extversion || ' (' || default_version || ')'
+        FROM pg_catalog.pg_extension JOIN pg_catalog.pg_available_extensions ON name = extname
+        WHERE extversion <> default_version ORDER BY 1
+        """,
+        "a dump does not keep the version: a restore here makes the one in brackets: extension {}",
+        "ALTER EXTENSION ... UPDATE, and restore onto a server with the same packages",
+    ),
+    Loss(
+        b"""
+        SELECT d.objid::pg_catalog.regclass::text FROM pg_catalog.pg_depend d
+        JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
+        JOIN pg_catalog.pg_class c ON c.oid = d.objid AND c.relkind = 'r'
+        WHERE d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.deptype = 'e'
+            AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+            AND NOT c.oid = ANY (coalesce(e.extconfig, '{}')) AND pg_catalog.pg_relation_size(c.oid) > 0
+        ORDER BY 1
+        """,
+        "rows that an extension has not marked as its configuration, and so are in no dump: table {}",
+        "keep rows of your own in a table of your own (ALTER EXTENSION ... DROP TABLE makes it one)",
+    ),
+    Loss(
+        b"""
+        WITH made AS (
+            SELECT oid AS extension, xmin::text AS transaction FROM pg_catalog.pg_extension
+            UNION SELECT refobjid, xmin::text FROM pg_catalog.pg_depend
+            WHERE refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND deptype = 'e'
+        ), members AS (
+            SELECT objid AS relation, refobjid AS extension FROM pg_catalog.pg_depend
+            WHERE refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND deptype = 'e'
+                AND classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+        )
+        SELECT what FROM members JOIN (
+            SELECT indrelid AS relation, xmin::text AS transaction,
+                'index ' || indexrelid::pg_catalog.regclass AS what FROM pg_catalog.pg_index
+            UNION ALL
+            SELECT tgrelid, xmin::text,
+                pg_catalog.format('trigger %I on %s', tgname, tgrelid::pg_catalog.regclass)
+            FROM pg_catalog.pg_trigger WHERE NOT tgisinternal
+            UNION ALL
+            SELECT ev_class, xmin::text, CASE rulename
+                WHEN '_RETURN' THEN 'view ' || ev_class::pg_catalog.regclass
+                ELSE pg_catalog.format('rule %I on %s', rulename, ev_class::pg_catalog.regclass) END
+            FROM pg_catalog.pg_rewrite
+            UNION ALL
+            SELECT polrelid, xmin::text,
+                pg_catalog.format('policy %I on %s', polname, polrelid::pg_catalog.regclass)
+            FROM pg_catalog.pg_policy
+            UNION ALL
+            SELECT conrelid, xmin::text,
+                pg_catalog.format('constraint %I of %s', conname, conrelid::pg_catalog.regclass)
+            FROM pg_catalog.pg_constraint WHERE contype = 'c'
+            UNION ALL
+            SELECT attrelid, xmin::text,
+                pg_catalog.format('column %I of %s', attname, attrelid::pg_catalog.regclass)
+            FROM pg_catalog.pg_attribute WHERE attnum > 0 AND NOT attisdropped AND attacl IS NULL
+        ) part USING (relation)
+        WHERE NOT EXISTS (SELECT FROM made m
+            WHERE m.extension = members.extension AND m.transaction = part.transaction)
+        ORDER BY 1
+        """,
+        "added to an extension's table or changed there, and so in no dump: {}",
+        "keep them in a script, and execute it after a restore",
+    ),
+    Loss(
+        b"""
+        SELECT DISTINCT c.oid::pg_catalog.regclass::text FROM pg_catalog.pg_class c
+        JOIN pg_catalog.pg_inherits i ON i.inhrelid = c.oid
+        JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+        JOIN pg_catalog.pg_attribute b ON b.attrelid = c.oid AND b.attnum > a.attnum AND NOT b.attisdropped
+        LEFT JOIN pg_catalog.pg_attribute pa ON pa.attrelid = i.inhparent AND pa.attname = a.attname
+        LEFT JOIN pg_catalog.pg_attribute pb ON pb.attrelid = i.inhparent AND pb.attname = b.attname
+        WHERE c.relkind = 'r' AND NOT c.relispartition AND b.attinhcount > 0
+            AND (a.attinhcount = 0 OR pa.attnum > pb.attnum)
+        ORDER BY 1
+        """,
+        "their columns come back in another order, those of the parent first (SELECT *, and INSERT without"
+        " names, depend on it): inheriting table {}",
+        "name columns in statements, or make the table anew in the parent's order",
+    ),
+    Loss(
+        b"""
+        SELECT DISTINCT m.oid::pg_catalog.regclass::text FROM pg_catalog.pg_class m
+        JOIN pg_catalog.pg_rewrite r ON r.ev_class = m.oid
+        JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass
+            AND d.objid = r.oid AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+        JOIN pg_catalog.pg_class t ON t.oid = d.refobjid AND t.oid <> m.oid
+            AND t.relkind IN ('r', 'p', 'v', 'm', 'f')
+        WHERE m.relkind = 'm' AND m.relispopulated
+            AND NOT (pg_catalog.has_any_column_privilege(m.relowner, t.oid, 'SELECT')
+                AND pg_catalog.has_schema_privilege(m.relowner, t.relnamespace, 'USAGE'))
+        ORDER BY 1
+        """,
+        "a restore refreshes them with the rights of their owner, who may not read what they show:"
+        " materialized view {}",
+        "GRANT their owner SELECT on the tables, and USAGE on their schemas",
+    ),
+    Loss(
+        b"""
+        SELECT DISTINCT c.oid::pg_catalog.regcollation::text FROM pg_catalog.pg_collation c
+        JOIN pg_catalog.pg_depend d ON d.refclassid = 'pg_catalog.pg_collation'::pg_catalog.regclass
+            AND d.refobjid = c.oid AND d.objid >= 16384
+        WHERE collversion <> pg_catalog.pg_collation_actual_version(c.oid) ORDER BY 1
+        """,
+        "in use, and of another version than the system's library has now, so that indexes may be out of"
+        " order: collation {}",
+        "REINDEX what uses them, then ALTER COLLATION ... REFRESH VERSION",
+    ),
+    Loss(
+        b"""
+        SELECT gid FROM pg_catalog.pg_prepared_xacts
+        WHERE database = pg_catalog.current_database() ORDER BY 1
+        """,
+        "prepared and not committed, so that no dump holds its changes: transaction {}",
+        "COMMIT PREPARED or ROLLBACK PREPARED",
+    ),
+    Loss(
+        b"""
+        SELECT slot_name FROM pg_catalog.pg_replication_slots
+        WHERE database = pg_catalog.current_database() AND NOT temporary ORDER BY 1
+        """,
+        "in no dump, so that after a restore what reads from it must begin anew: replication slot {}",
+        "after a restore: pg_create_logical_replication_slot, or make the subscriptions anew",
+    ),
+)
+"""Each is one finding, which names the first few."""
