@@ -36,6 +36,8 @@ class Section:
     """True where neighbours share a transaction (large objects): one session, in order."""
     largest_statement: int = 0
     """Bytes of the largest single statement in `body` that goes to the server in one packet."""
+    position: int | None = field(default=None, compare=False)
+    """Where the body begins in the decompressed script, in bytes; None: not known."""
 
 
 class Action(StrEnum):
@@ -73,12 +75,32 @@ Span = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """What of a table names another table and can be left out: a foreign key, its place among partitions."""
+    """What of a table names something that is not its own."""
 
     table: str
     other: str
+    """As the script writes it; a schema as `schema app`."""
     statement: str
-    """SQL that would add it."""
+    """SQL that needs it."""
+    kind: str = "table"
+    """Of `other`, as far as the script tells: `table`, `type`, `function`, `schema` ..."""
+    vital: bool = False
+    """Whether the table cannot be made without it; all else (a foreign key ...) can be left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ownership:
+    """What in a section gives an object to a role, or lets it act as one."""
+
+    kind: Literal["owner", "grant", "actor"]
+    """`owner`: makes the role the owner or definer; `grant`: grants it something; `actor`: the object acts
+    with the rights of its owner."""
+    role: str
+    """Empty where the object's owner is told elsewhere."""
+    object: str
+    """`trigger t`, or the whole GRANT."""
+    span: Span | None = None
+    """What makes it so, if it can be left out."""
 
 
 class ScriptReader(Protocol):

@@ -97,6 +97,7 @@ class PlainScript:
         """Read the file from its beginning to its end; whoever stops earlier learns no totals."""
         tables: Counter[str] = Counter()
         kinds: Counter[SectionKind] = Counter()
+        largest_of: dict[str, int] = {}
         kept: list[Section] = []
         kept_bytes = raw_bytes = largest = 0
         for section in self._read():
@@ -104,7 +105,9 @@ class PlainScript:
             raw_bytes += len(section.body)
             largest = max(largest, section.largest_statement)
             if section.object is not None:
-                tables[section.object] += section.rows
+                name = section.object
+                tables[name] += section.rows
+                largest_of[name] = max(largest_of.get(name, 0), section.largest_statement)
             if section.kind is not SectionKind.ROWS:
                 kept_bytes += len(section.body)
                 if kept_bytes <= MOST_KEPT:
@@ -113,7 +116,7 @@ class PlainScript:
                     kept.clear()
             yield section
         self._kept = kept if kept_bytes <= MOST_KEPT else None
-        self._totals = ScriptTotals(dict(tables), raw_bytes, largest, dict(kinds))
+        self._totals = ScriptTotals(dict(tables), raw_bytes, largest, dict(kinds), largest_of)
 
     def _read(self) -> Iterator[Section]:
         reader = self._reader_factory()

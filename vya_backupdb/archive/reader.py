@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
+from itertools import accumulate
 from pathlib import Path
 from typing import Final, Self
 
@@ -44,6 +45,8 @@ class Archive:
         self._size = os.fstat(descriptor).st_size
         self.manifest, self._codec = self._open()
         self._offsets = [frame.offset for frame in self.manifest.frames]
+        raw_lengths = (frame.raw_length for frame in self.manifest.frames)
+        self._positions = list(accumulate(raw_lengths, initial=len(MARKER)))
 
     def __enter__(self) -> Self:
         return self
@@ -84,6 +87,7 @@ class Archive:
             rows=frame.rows,
             sequential=frame.sequential,
             largest_statement=frame.largest_statement,
+            position=self._positions[bisect_right(self._offsets, frame.offset) - 1],
         )
 
     def sections(self, kinds: Collection[SectionKind]) -> Iterator[Section]:
@@ -107,7 +111,15 @@ class Archive:
             raw_bytes=self.manifest.raw_bytes,
             largest_statement=self.manifest.largest_statement,
             sections=Counter(frame.kind for frame in self.manifest.frames),
+            largest_of=self._largest(),
         )
+
+    def _largest(self) -> dict[str, int]:
+        largest: dict[str, int] = {}
+        for frame in self.manifest.frames:
+            if frame.object is not None:
+                largest[frame.object] = max(largest.get(frame.object, 0), frame.largest_statement)
+        return largest
 
     # ------------------------------------------------------------------ opening
 

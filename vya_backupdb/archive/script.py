@@ -32,6 +32,8 @@ class ScriptTotals:
     largest_statement: int
     sections: Mapping[SectionKind, int] = field(default_factory=dict)
     """How many there are of each kind."""
+    largest_of: Mapping[str, int] = field(default_factory=dict)
+    """Each table to the largest statement among its rows, in bytes."""
 
 
 class ScriptSource(Protocol):

@@ -41,11 +41,12 @@ class ScriptTables(Protocol):
         ...
 
     def spans(
-        self, section: Section, tables: Collection[str], without: Collection[str] = ()
+        self, section: Section, tables: Collection[str], absent: Collection[str] = ()
     ) -> Iterator[Span]:
         """Give what of a section belongs to these tables, in order: statements, and settings they need.
 
-        Left out are references to the tables of `without`. Rows: all, or what sets an owned sequence.
+        `absent` are references' `other`s that the target has not: what needs them is left out, but
+        their schemas are taken along. Of rows that are no table's, what sets an owned sequence is given.
         """
         ...
 

@@ -23,7 +23,8 @@ class MySQLTables:
 
     def __init__(self, script: Iterable[Section]) -> None:
         self._triggers: dict[str, str] = {}
-        created: dict[str, list[Reference]] = {}
+        self._tables: dict[str, list[Reference]] = {}
+        sequences: set[str] = set()
         views: set[str] = set()
         for section in script:
             for part in parts(section):
@@ -32,24 +33,28 @@ class MySQLTables:
                     continue
                 text, name = _text(section, part), _decoded(made.name)
                 if made.kind == "table":
-                    created[name] = [
-                        Reference(name, key.other, key.statement(name))
-                        for key in foreign_keys(text, part.modes)
-                    ]
+                    self._tables[name] = list(_references(name, text, part.modes))
+                elif made.kind == "sequence":
+                    sequences.add(name)
                 elif made.kind == "view":
                     views.add(name)
-                elif made.kind == "trigger" and (table := _table_of_trigger(text, part.modes)):
+                elif made.kind == "trigger" and (table := _behind_on(text, part.modes)):
                     self._triggers[name] = table
-        # old tools let a table stand in for a view
-        self._foreign_keys = {name: keys for name, keys in created.items() if name not in views}
-        self.names: Sequence[str] = tuple(self._foreign_keys)
-        self.references: Sequence[Reference] = [key for keys in self._foreign_keys.values() for key in keys]
+        for view in views:
+            self._tables.pop(view, None)  # old tools let a table stand in for a view
+        self.names: Sequence[str] = tuple(self._tables)
+        self.references: Sequence[Reference] = [
+            reference
+            for references in self._tables.values()
+            for reference in references
+            if not reference.vital or reference.other in sequences
+        ]
 
     def meant(self, written: str) -> list[str]:
         """Give the table of that name, which may stand in backticks."""
         bare = unquoted(written.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
         for name in (written, bare):
-            if name in self._foreign_keys:
+            if name in self._tables:
                 return [name]
         return []
 
@@ -58,7 +63,7 @@ class MySQLTables:
         return frozenset(tables)
 
     def spans(
-        self, section: Section, tables: Collection[str], without: Collection[str] = ()
+        self, section: Section, tables: Collection[str], absent: Collection[str] = ()
     ) -> Iterator[Span]:
         """Give what of a section belongs to these tables, and all settings, which undo each other.
 
@@ -87,7 +92,7 @@ class MySQLTables:
                 is_altered = is_altered or bool(altered)
                 yield from altered
                 altered = []
-                yield from _without(section, part, span, without)
+                yield from _without(section, part, span, absent)
             elif part.unit.kind is Kind.DELIMITER or part.meaning.assignments:
                 if altered:
                     altered.append(span)
@@ -104,7 +109,7 @@ class MySQLTables:
             return _analyzed(section, part)
         name = _decoded(made.name)
         if made.kind == "table":
-            return name if name in self._foreign_keys else None
+            return name if name in self._tables else None
         if made.kind == "trigger":
             return self._triggers.get(name)
         if made.kind == "index":
@@ -140,7 +145,20 @@ def _behind_on(text: bytes, modes: Modes) -> str | None:
     return None if place is None else _decoded(head.name(place + 1)[1])
 
 
-_table_of_trigger = _behind_on
+def _references(table: str, text: bytes, modes: Modes) -> Iterator[Reference]:
+    for key in foreign_keys(text, modes):
+        yield Reference(table, key.other, key.statement(table))
+    for sequence in dict.fromkeys(_drawn_from(text, modes)):
+        yield Reference(table, sequence, f"CREATE TABLE `{table}`", "sequence", vital=True)
+
+
+def _drawn_from(text: bytes, modes: Modes) -> Iterator[str]:
+    """Give the sequences of MariaDB that defaults draw from: nextval(`database`.`sequence`)."""
+    last = [b""] * 6
+    for _, start, end in tokens(text, modes):
+        last = [*last[1:], text[start:end]]
+        if last[0].lower() in (b"nextval", b"lastval") and (last[1], last[3], last[5]) == (b"(", b".", b")"):
+            yield _decoded(unquoted(last[4]))
 
 
 # ---------------------------------------------------------------------------- foreign keys

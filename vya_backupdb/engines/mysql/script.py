@@ -181,14 +181,14 @@ class MySQLScriptReader:
             raise self._refusal(_difference(self._base, current.values))
         with memoryview(self._buffer) as view:
             body = b"".join((current.prefix, view[: current.size], closing))
+        position = self._offset - len(current.prefix)
         del self._buffer[: current.size]
         self._splitter.forget(current.size)
         self._offset += current.size
         self._current = None
         name = None if current.table is None else current.table.decode("utf-8", "surrogateescape")
-        if self._modes == PLAIN:
-            return Section(current.kind, body, name, current.rows, False, current.largest)
-        return UnusualSection(current.kind, body, name, current.rows, False, current.largest, self._modes)
+        facts = (current.kind, body, name, current.rows, False, current.largest, position)
+        return Section(*facts) if self._modes == PLAIN else UnusualSection(*facts, self._modes)
 
     # ------------------------------------------------------------------------ the end
 

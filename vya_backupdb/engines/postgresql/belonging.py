@@ -9,30 +9,21 @@ Names are compared as pg_dump writes them, always with the schema and quoted whe
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-from vya_backupdb.engines.postgresql.parts import Part, part_of, setting_of
+from vya_backupdb.engines.postgresql.about import (
+    About,
+    Used,
+    about_of,
+    created_by,
+    identifiers,
+    schema_of,
+    used_by,
+)
+from vya_backupdb.engines.postgresql.parts import setting_of
 from vya_backupdb.engines.postgresql.statements import CLASSIFIED, spans
-from vya_backupdb.engines.postgresql.tokens import Cursor, decode, literal
+from vya_backupdb.engines.postgresql.tokens import decode
 from vya_backupdb.model import Reference, Section, SectionKind, Span
-
-
-@dataclass(frozen=True, slots=True)
-class About:
-    """What a statement is about: a relation, or extended statistics (see `_statistics`)."""
-
-    name: str
-    is_table: bool = False
-    """Whether the statement creates it, and it is a table."""
-    makes: str | None = None
-    """What belongs to the relation from here on: an index, statistics, a sequence that a column owns."""
-    other: str | None = None
-    """A relation of another table that the statement needs."""
-    attaches: bool = False
-    """Whether it makes a partition of `other`."""
 
 
 class PostgreSQLTables:
@@ -43,20 +34,55 @@ class PostgreSQLTables:
         """Each relation, and extended statistics, to the table that it belongs to."""
         self._partitions: dict[str, list[str]] = {}
         names: list[str] = []
+        created: dict[str, str] = {}
         found: list[tuple[About, bytes]] = []
+        used: list[tuple[str, Used, bytes]] = []
         for section in script:
             for _, statement in spans(section):
-                about = about_of(statement.text)
-                if about is not None and about.is_table:
+                text = statement.text
+                about = about_of(text)
+                if about is None:
+                    created.update(created_by(text))
+                    continue
+                if about.is_table:
                     names.append(about.name)
                     self._owners[about.name] = about.name
-                elif about is not None and (about.makes or about.other):
-                    found.append((about, statement.text))
+                if about.makes or about.other:
+                    found.append((about, text))
+                elif section.kind is SectionKind.SCHEMA:
+                    created.update(created_by(text))
+                    used.append((about.name, used_by(text), text))
         for about, _ in found:
             if about.makes is not None and about.name in self._owners:
                 self._owners[about.makes] = self._owners[about.name]
         self.names: Sequence[str] = names
-        self.references: Sequence[Reference] = list(self._referring(found))
+        self.references: Sequence[Reference] = [
+            *self._schemas(created),
+            *self._needed(used, created),
+            *self._referring(found),
+        ]
+
+    def _schemas(self, created: Mapping[str, str]) -> Iterator[Reference]:
+        for table in self.names:
+            schema = schema_of(table)
+            if schema in created:
+                yield Reference(table, schema, f"CREATE {schema.replace('schema', 'SCHEMA', 1)}", "schema")
+
+    def _needed(
+        self, used: Iterable[tuple[str, Used, bytes]], created: Mapping[str, str]
+    ) -> Iterator[Reference]:
+        """Tell without what tables cannot be made; what strings name counts only if the script makes it."""
+        for name, uses, text in used:
+            table = self._owners.get(name)
+            if table is None:
+                continue
+            quoted = (other for other in uses.in_strings if other in created or other in self._owners)
+            for other in dict.fromkeys((*uses.names, *quoted)):
+                owner = self._owners.get(other, other)
+                if owner != table:
+                    kind = "table" if owner in self._owners else created.get(other, "object")
+                    statement = decode(text.split(b"\n", 1)[0].rstrip(b"( "))
+                    yield Reference(table, owner, statement, kind, vital=True)
 
     def _referring(self, found: Iterable[tuple[About, bytes]]) -> Iterator[Reference]:
         for about, text in found:
@@ -90,160 +116,29 @@ class PostgreSQLTables:
         return frozenset(found)
 
     def spans(
-        self, section: Section, tables: Collection[str], without: Collection[str] = ()
+        self, section: Section, tables: Collection[str], absent: Collection[str] = ()
     ) -> Iterator[Span]:
-        """Give what of a section belongs to these tables, and the settings that it needs."""
+        """Give what of a section belongs to these tables and their absent schemas, with its settings."""
         if section.kind in (SectionKind.HEADER, SectionKind.FOOTER):
             yield 0, len(section.body)
             return
+        schemas = {schema_of(table) for table in tables}.intersection(absent)
         settings: dict[str, Span] = {}
         for span, statement in spans(section):
             setting = setting_of(statement.text[:CLASSIFIED])
             if setting is not None:
                 settings.pop(setting.parameter, None)
                 settings[setting.parameter] = span
-            elif self._belongs(statement.text, tables, without):
+            elif self._belongs(statement.text, tables, schemas, absent):
                 yield from settings.values()
                 settings.clear()
                 yield span
 
-    def _belongs(self, text: bytes, tables: Collection[str], without: Collection[str]) -> bool:
+    def _belongs(
+        self, text: bytes, tables: Collection[str], schemas: Collection[str], absent: Collection[str]
+    ) -> bool:
         about = about_of(text)
-        return (
-            about is not None and self._owners.get(about.name) in tables and self._other(about) not in without
-        )
-
-
-def identifiers(name: str) -> list[str]:
-    """Take a name apart as SQL does: unquoted parts in lower case; [] where it is no name."""
-    cursor = Cursor(name.encode("utf-8", "surrogateescape"))
-    parts = [cursor.identifier()]
-    while cursor.take(b"."):
-        parts.append(cursor.identifier())
-    return [] if cursor.peek() or not all(parts) else parts
-
-
-# ---------------------------------------------------------------------------- what a statement is about
-
-_RELATIONS: Final = (b"TABLE", b"INDEX", b"SEQUENCE")
-
-
-def about_of(text: bytes) -> About | None:
-    """Tell which table, index, sequence or statistics a statement is about; None for all else."""
-    text = text[:CLASSIFIED]
-    if part_of(text) is Part.DROP:  # what --clean writes, executed by no restore
-        return None
-    cursor = Cursor(text)
-    match cursor.skip():
-        case b"CREATE":
-            return _create(cursor)
-        case b"ALTER":
-            return _alter(cursor)
-        case b"COMMENT" | b"SECURITY" if cursor.seek(b"ON"):
-            return _described(cursor)
-        case b"GRANT" | b"REVOKE" if cursor.seek(b"ON"):
-            cursor.take_any(b"TABLE", b"SEQUENCE")
-            return About(_name(cursor))
-        case b"SELECT" if cursor.name().lower() == b"pg_catalog.setval" and cursor.take(b"("):
-            return About(literal(cursor.skip()))
-        case _:
-            return None
-
-
-def _create(cursor: Cursor) -> About | None:
-    cursor.take(b"OR", b"REPLACE")
-    cursor.take_any(b"UNLOGGED", b"FOREIGN", b"UNIQUE", b"CONSTRAINT")
-    kind = cursor.skip()
-    name = cursor.name()
-    match kind:
-        case b"TABLE":
-            return About(decode(name), is_table=True)
-        case b"SEQUENCE":
-            return About(decode(name))
-        case b"INDEX" if cursor.take(b"ON"):
-            cursor.take(b"ONLY")
-            table = _name(cursor)
-            return About(table, makes=_beside(table, name))
-        case b"STATISTICS" if cursor.seek(b"FROM"):
-            return About(_name(cursor), makes=_statistics(name))
-        case b"TRIGGER" | b"POLICY" if cursor.seek(b"ON"):
-            return About(_name(cursor))
-        case b"RULE" if cursor.seek(b"TO"):
-            return About(_name(cursor))
-        case _:
-            return None
-
-
-def _alter(cursor: Cursor) -> About | None:
-    cursor.take(b"FOREIGN")
-    kind = cursor.skip()
-    cursor.take(b"ONLY")
-    name = cursor.name()
-    match kind:
-        case b"TABLE":
-            return _alter_table(decode(name), cursor)
-        case b"SEQUENCE" if cursor.take(b"OWNED", b"BY"):
-            return About(_table_of_column(cursor), makes=decode(name))
-        case b"INDEX" if cursor.take(b"ATTACH", b"PARTITION"):
-            return About(_name(cursor), other=decode(name))
-        case b"SEQUENCE" | b"INDEX":
-            return About(decode(name))
-        case b"STATISTICS":
-            return About(_statistics(name))
-        case _:
-            return None
-
-
-def _alter_table(name: str, cursor: Cursor) -> About:
-    """Up to PostgreSQL 15 the owner of a sequence or view is altered as that of a table."""
-    if cursor.take(b"ATTACH", b"PARTITION"):
-        return About(_name(cursor), other=name, attaches=True)
-    if cursor.take(b"ALTER", b"COLUMN"):
-        cursor.name()
-        if cursor.take(b"ADD", b"GENERATED") and cursor.seek(b"IDENTITY", b"(", b"SEQUENCE", b"NAME"):
-            return About(name, makes=_name(cursor))
-    elif cursor.take(b"ADD", b"CONSTRAINT"):
-        constraint = cursor.name()
-        if cursor.take(b"FOREIGN", b"KEY") and cursor.seek(b"REFERENCES"):
-            return About(name, other=_name(cursor))
-        if cursor.take(b"PRIMARY", b"KEY") or cursor.take_any(b"UNIQUE", b"EXCLUDE"):
-            return About(name, makes=_beside(name, constraint))
-    return About(name)
-
-
-def _described(cursor: Cursor) -> About | None:
-    kind = cursor.skip()
-    if kind in _RELATIONS:
-        return About(_name(cursor))
-    if kind == b"STATISTICS":
-        return About(_statistics(cursor.name()))
-    if kind == b"COLUMN":
-        return About(_table_of_column(cursor))
-    if kind in (b"CONSTRAINT", b"TRIGGER", b"RULE", b"POLICY") and cursor.seek(b"ON"):
-        return About(_name(cursor))
-    return None
-
-
-def _name(cursor: Cursor) -> str:
-    return decode(cursor.name())
-
-
-def _statistics(name: bytes) -> str:
-    """Relations share their names with no statistics, and no name holds a blank outside of quotes."""
-    return f"statistics {decode(name)}"
-
-
-def _table_of_column(cursor: Cursor) -> str:
-    """Step over `schema.table.column` and give `schema.table`."""
-    return decode(b".".join(_parts(cursor.name())[:-1]))
-
-
-def _beside(table: str, name: bytes) -> str:
-    """Give the full name of an index, which is always in its table's schema."""
-    schema = _parts(table.encode("utf-8", "surrogateescape"))[:-1]
-    return decode(b".".join((*schema, name)))
-
-
-def _parts(name: bytes) -> list[bytes]:
-    """Take a qualified name apart as it is written; quoted parts may hold dots."""
-    return re.findall(rb'"(?:[^"]|"")*"|[^."]+', name)
+        if about is None:
+            return False
+        is_own = about.name in schemas or self._owners.get(about.name) in tables
+        return is_own and self._other(about) not in absent

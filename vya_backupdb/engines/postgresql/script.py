@@ -57,6 +57,8 @@ class _Draft:
 
     place: _Place
     body: bytearray
+    position: int
+    """Where in the script its body would begin if nothing had been added at its beginning."""
     rows: int = 0
     largest_statement: int = 0
 
@@ -263,9 +265,11 @@ class PostgreSQLScriptReader:
         draft = self._draft
         if draft is None or draft.place != place or len(draft.body) + size > self._limit:
             self._flush()
-            draft = self._draft = _Draft(place, bytearray())
+            repeated = b""
             if place.kind in (SectionKind.SCHEMA, SectionKind.POST):
-                draft.body += b"".join(text + b"\n" for text in self._in_force.values())
+                repeated = b"".join(text + b"\n" for text in self._in_force.values())
+            position = self._consumed + self._begin - len(pending.body) - len(repeated)
+            draft = self._draft = _Draft(place, bytearray(repeated), position)
         draft.body += pending.body
         draft.body += segment
         draft.rows += rows
@@ -296,6 +300,7 @@ class PostgreSQLScriptReader:
                     draft.rows,
                     place.sequential,
                     draft.largest_statement,
+                    draft.position,
                 )
             )
 
@@ -332,6 +337,7 @@ class PostgreSQLScriptReader:
                 rows,
                 block.place.sequential,
                 piece.end - start if rows == 1 else len(block.header.rstrip()),
+                self._consumed + start - len(block.before) - len(block.header),
             )
         )
         block.before = b""
