@@ -245,6 +245,19 @@ class DumpTool:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """What a dump does without: the configuration says so, or the account may not read it.
+
+    Names are those of sections: MySQL the bare one, PostgreSQL `schema.table`, quoted where it must be.
+    """
+
+    tables: tuple[str, ...] = ()
+    """Tables, views and sequences that are not in the dump."""
+    rows: tuple[str, ...] = ()
+    """Tables that are in it without their rows."""
+
+
+@dataclass(frozen=True, slots=True)
 class DumpPlan:
     """What the preflight of one database decided about its dump."""
 
@@ -256,4 +269,6 @@ class DumpPlan:
     object_counts: dict[str, int] = field(default_factory=dict)
     """Kind (`table`, `view`, `routine` ...) to number, without what is left out."""
     tool_options: tuple[str, ...] = ()
-    """Options for this dump only: with `allow_partial`, they leave out what the account may not read."""
+    """Options for this dump only: they leave out what is in `left_out`."""
+    left_out: LeftOut = LeftOut()
+    """Sections of rows of what is in it are dropped where the tool writes them nevertheless."""

@@ -161,7 +161,7 @@ def test_an_unknown_key_names_what_may_be_meant(write: Write, more: str, said: s
 
 
 @pytest.mark.parametrize(
-    "key", ["users", "checks", "max_age", "tables", "broken_views", "retention", "health", "hooks", "notify"]
+    "key", ["users", "checks", "max_age", "broken_views", "retention", "health", "hooks", "notify"]
 )
 def test_keys_without_effect_are_unknown(write: Write, key: str) -> None:
     assert "unknown key" in faults(write(INSTANCE + f"    {key}: {{}}\n"))[0]

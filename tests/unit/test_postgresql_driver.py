@@ -11,7 +11,7 @@ from vya_backupdb.config.models import Instance
 from vya_backupdb.credentials.vault import Credential
 from vya_backupdb.engines.postgresql import connection
 from vya_backupdb.engines.postgresql.driver import ALLOWED, dump_command
-from vya_backupdb.engines.postgresql.privileges import _pattern
+from vya_backupdb.engines.postgresql.privileges import exact_pattern
 from vya_backupdb.errors import ConfigurationError
 from vya_backupdb.model import DumpPlan, DumpTool, PostgreSQLDefinition, Verdict
 from vya_backupdb.streams.process import Command
@@ -142,4 +142,4 @@ def test_an_address_is_understood_and_shown(
 
 
 def test_a_pattern_of_the_tool_matches_one_name() -> None:
-    assert _pattern('a"b.*$') == '"a""b.*$"'
+    assert exact_pattern('a"b.*$') == '"a""b.*$"'

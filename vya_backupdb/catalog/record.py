@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from vya_backupdb.errors import VerificationError
-from vya_backupdb.model import DumpTool, Finding, MySQLDefinition, PostgreSQLDefinition, ServerFacts
+from vya_backupdb.model import DumpTool, Finding, LeftOut, MySQLDefinition, PostgreSQLDefinition, ServerFacts
 
 
 def _no_folder(name: str) -> str:
@@ -107,6 +107,8 @@ class BackupRecord(_Record):
     file: ArchiveFile
     contents: Contents
     warnings: tuple[Finding, ...] = ()
+    left_out: LeftOut = LeftOut()
+    """What of the database is not in the backup."""
 
     @model_validator(mode="after")
     def _is_of_one_engine(self) -> Self:

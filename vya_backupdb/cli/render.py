@@ -23,6 +23,7 @@ import click
 from vya_backupdb.errors import Refused, StorageError, VyaBackupDBError
 from vya_backupdb.log import MASK, masked
 from vya_backupdb.log import printable as escaped
+from vya_backupdb.model import LeftOut
 
 SCHEMA_VERSION = 1
 
@@ -175,6 +176,16 @@ def human_size(count: int) -> str:
             return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
         amount /= 1024
     return f"{amount:.1f} TiB"
+
+
+def left_out(what: LeftOut) -> str:
+    """Say how much a backup does without: `2 tables, rows of 1`; nothing where it is whole."""
+    parts = []
+    if count := len(what.tables):
+        parts.append(f"{count:,} table{'s' if count > 1 else ''}")
+    if count := len(what.rows):
+        parts.append(f"rows of {count:,}")
+    return ", ".join(parts)
 
 
 # ---------------------------------------------------------------------------- streams

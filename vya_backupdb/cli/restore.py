@@ -11,7 +11,16 @@ import click
 from vya_backupdb.catalog.store import Store
 from vya_backupdb.cli.context import CliContext, pass_context
 from vya_backupdb.cli.progress import watched
-from vya_backupdb.cli.render import Table, confirmation, emit, format_option, human_size, note, printable
+from vya_backupdb.cli.render import (
+    Table,
+    confirmation,
+    emit,
+    format_option,
+    human_size,
+    left_out,
+    note,
+    printable,
+)
 from vya_backupdb.operations.choose import Selection, parse_moment
 from vya_backupdb.operations.listing import ListedBackup, list_backups
 from vya_backupdb.operations.restore import RestoreOutcome, RestoreRequest, restore
@@ -127,6 +136,8 @@ def _table(outcome: RestoreOutcome, *, dry_run: bool) -> Table:
         result = "restored already, nothing done"
     table = Table(f"{outcome.instance}/{outcome.database}: {result}", ("what", "value"))
     table.add("from", str(outcome.file))
+    if outcome.record is not None and (without := left_out(outcome.record.left_out)):
+        table.add("not in the backup", without)
     if outcome.changed:
         checked = "all checked" if outcome.rows_verified else "not checked: a plain dump has no row counts"
         table.add("rows", f"{sum(outcome.rows.values()):,} in {len(outcome.rows):,} tables, {checked}")
@@ -192,17 +203,20 @@ def _listed(entry: ListedBackup) -> dict[str, Any]:
         "tables": record.contents.tables,
         "rows": record.contents.rows,
         "warnings": len(record.warnings),
+        "left_out": {"tables": len(record.left_out.tables), "rows": len(record.left_out.rows)},
         "id": record.id,
         "error": None,
     }
 
 
 def _list_table(found: list[ListedBackup]) -> Table:
-    table = Table("Backups", ("instance", "database", "taken (UTC)", "size", "rows", "server", "file"))
+    table = Table(
+        "Backups", ("instance", "database", "taken (UTC)", "size", "rows", "left out", "server", "file")
+    )
     for entry in found:
         record = entry.record
         if record is None:
-            table.add("?", "?", None, None, None, None, entry.error)
+            table.add("?", "?", None, None, None, None, None, entry.error)
             continue
         table.add(
             printable(record.instance),
@@ -210,6 +224,7 @@ def _list_table(found: list[ListedBackup]) -> Table:
             f"{record.snapshot_at:%Y-%m-%d %H:%M:%S}",
             human_size(record.file.bytes),
             record.contents.rows,
+            left_out(record.left_out),
             f"{record.server.flavour} {record.server.version}",
             str(entry.backup.path.with_name(record.file.name)),
         )

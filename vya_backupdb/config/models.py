@@ -27,6 +27,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from vya_backupdb.config.quantities import Size
+from vya_backupdb.config.tables import TablePatternList
 from vya_backupdb.config.values import (
     ConfigPath,
     DataSize,
@@ -94,6 +95,15 @@ class Patterns(Model):
     exclude: TextList = ()
 
 
+class Tables(Model):
+    """What of its tables a backup leaves out."""
+
+    exclude: TablePatternList = ()
+    """Tables and views that are left out altogether."""
+    exclude_rows: TablePatternList = ()
+    """Tables whose rows are left out; their definition stays."""
+
+
 class Dump(Model):
     """How the dump tool is run and watched."""
 
@@ -129,6 +139,7 @@ class Instance(Model):
     maintenance_database: Text = "postgres"
     """PostgreSQL only: where to connect for listing."""
     databases: Patterns = Patterns()
+    tables: Tables = Tables()
     jobs: Jobs = 2
     """Connections that load rows at the same time."""
     allow_partial: bool = False
@@ -170,6 +181,14 @@ class Instance(Model):
     def _is_for_postgresql(cls, value: str, info: ValidationInfo) -> str:
         if info.data.get("engine") == "mysql":
             raise _refuse("only for PostgreSQL")
+        return value
+
+    @field_validator("tables")
+    @classmethod
+    def _have_no_schemas(cls, value: Tables, info: ValidationInfo) -> Tables:
+        schemas = [str(pattern) for pattern in (*value.exclude, *value.exclude_rows) if pattern.schema]
+        if schemas and info.data.get("engine") == "mysql":
+            raise _refuse(f"{schemas[0]}: three parts are for PostgreSQL (a dot in a name is [.])")
         return value
 
     @model_serializer(mode="wrap")

@@ -45,13 +45,15 @@ def _size(value: object) -> object:
     return parse_size(value if isinstance(value, str) else "")
 
 
-def _text(value: str) -> str:
+def as_text(value: str) -> str:
+    """Refuse control characters and nothing."""
     if not value or re.search(r"[\x00-\x1f\x7f]", value):
         raise PydanticCustomError("text", "must be text without control characters, and not empty")
     return value
 
 
-def _list(value: object) -> object:
+def as_list(value: object) -> object:
+    """Refuse a text where a list is meant."""
     if isinstance(value, str):
         raise PydanticCustomError("list", 'must be a list: write ["..."]')
     return value
@@ -87,8 +89,8 @@ def _folder_name(value: str) -> str:
 ConfigPath = Annotated[Path, BeforeValidator(_path), PlainSerializer(str, return_type=str)]
 Duration = Annotated[timedelta, BeforeValidator(_duration), PlainSerializer(format_duration, return_type=str)]
 DataSize = Annotated[Size, BeforeValidator(_size), PlainSerializer(str, return_type=str)]
-Text = Annotated[str, AfterValidator(_text)]
-TextList = Annotated[tuple[Text, ...], BeforeValidator(_list)]
+Text = Annotated[str, AfterValidator(as_text)]
+TextList = Annotated[tuple[Text, ...], BeforeValidator(as_list)]
 Identifier = Annotated[str, AfterValidator(_identifier)]
 Host = Annotated[str, AfterValidator(_host)]
 FolderName = Annotated[str, AfterValidator(_folder_name)]

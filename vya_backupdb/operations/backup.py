@@ -27,7 +27,7 @@ from vya_backupdb.errors import (
 )
 from vya_backupdb.locks import locked
 from vya_backupdb.log import get_logger
-from vya_backupdb.model import DatabaseInfo, Severity
+from vya_backupdb.model import DatabaseInfo, Finding, Severity
 from vya_backupdb.operations.dump import Dumped, PlannedDump, Source, dump, plan_dump
 from vya_backupdb.operations.progress import Progress
 from vya_backupdb.streams.codec import Codec
@@ -95,6 +95,7 @@ def _backup_instance(
         folder = store.open_instance(instance.id)
         guard = locked(folder, instance.id)
     with guard, engine.connect(instance, credential) as connector:
+        present = connector.databases()
         source = Source(
             instance=instance,
             credential=credential,
@@ -106,13 +107,17 @@ def _backup_instance(
             reserve=config.storage.reserve(),
             threads=min(_MOST_THREADS, len(os.sched_getaffinity(0))),
             run_id=uuid.uuid4().hex,
-            warnings=tuple(
-                finding for finding in connector.examine_instance() if finding.severity is Severity.WARNING
+            warnings=(
+                *(
+                    finding
+                    for finding in connector.examine_instance()
+                    if finding.severity is Severity.WARNING
+                ),
+                *idle_patterns(instance, present),
             ),
         )
         if not request.dry_run:
             remove_partial(folder)
-        present = connector.databases()
         chosen = choose_databases(instance, present, request.databases)
         absent = [] if request.databases else absent_databases(instance, present)
         for name in absent:
@@ -165,6 +170,17 @@ def remains_of_drops(instance: Instance, chosen: Sequence[DatabaseInfo]) -> list
 def _skipped(instance: Instance, info: DatabaseInfo) -> BackupOutcome:
     log.warning("backup skipped", instance=instance.id, database=info.name, reason=info.unavailable)
     return BackupOutcome(instance.id, info.name, skipped=info.unavailable)
+
+
+def idle_patterns(instance: Instance, present: Sequence[DatabaseInfo]) -> Iterator[Finding]:
+    """Name the patterns of tables that speak of no database of the server."""
+    for pattern in dict.fromkeys((*instance.tables.exclude, *instance.tables.exclude_rows)):
+        if not any(pattern.fits_database(info.name) for info in present):
+            yield Finding(
+                Severity.WARNING,
+                f"tables: {pattern} matches no database of {instance.id}",
+                cure="mend the pattern, or take it out",
+            )
 
 
 def _absent(instance: Instance, name: str) -> BackupOutcome:

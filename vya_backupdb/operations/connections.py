@@ -12,7 +12,7 @@ from vya_backupdb.engines.registry import engine_named
 from vya_backupdb.errors import VyaBackupDBError
 from vya_backupdb.log import get_logger
 from vya_backupdb.model import DatabaseInfo, DumpTool, Finding, ServerFacts, Severity
-from vya_backupdb.operations.backup import choose_databases, remains_of_drops
+from vya_backupdb.operations.backup import choose_databases, idle_patterns, remains_of_drops
 
 log = get_logger(__name__)
 
@@ -63,7 +63,7 @@ def _check(instance: Instance, vault: Vault) -> InstanceCheck:
             facts = connector.facts
             present = connector.databases()
             databases = len(present)
-            findings = tuple(connector.examine_instance())
+            findings = (*connector.examine_instance(), *idle_patterns(instance, present))
             tool = engine.find_tool(facts, instance)
             findings += tuple(_of_databases(instance, connector, choose_databases(instance, present, ())))
     except VyaBackupDBError as caught:

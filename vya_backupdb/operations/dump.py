@@ -19,7 +19,16 @@ from vya_backupdb.credentials.vault import Credential
 from vya_backupdb.engines.base import Connector, Engine
 from vya_backupdb.errors import DumpFailed, PreflightFailed, VerificationError, few
 from vya_backupdb.log import get_logger
-from vya_backupdb.model import DumpPlan, DumpTool, Finding, ScriptReader, Severity
+from vya_backupdb.model import (
+    DumpPlan,
+    DumpTool,
+    Finding,
+    LeftOut,
+    ScriptReader,
+    Section,
+    SectionKind,
+    Severity,
+)
 from vya_backupdb.operations.progress import Progress
 from vya_backupdb.operations.space import SpaceGuard
 from vya_backupdb.streams.codec import Codec
@@ -114,7 +123,7 @@ def dump(source: Source, planned: PlannedDump, progress: Progress) -> Dumped:
     positions = source.connector.positions()
     with slot.all_or_nothing():
         with published(planned.path) as sink, _command(source, plan) as command:
-            pipeline = _Pipeline(source.engine.reader(), progress, guard)
+            pipeline = _Pipeline(source.engine.reader(), progress, guard, plan.left_out)
             process = DumpProcess(
                 command,
                 stall_timeout=source.instance.dump.stall_timeout,
@@ -151,6 +160,7 @@ def dump(source: Source, planned: PlannedDump, progress: Progress) -> Dumped:
                 objects=plan.object_counts,
             ),
             warnings=(*source.warnings, *plan.findings, *_from_tool(source.tool, warnings)),
+            left_out=plan.left_out,
         )
         path = slot.publish_record(record)
     return Dumped(record, path)
@@ -159,10 +169,13 @@ def dump(source: Source, planned: PlannedDump, progress: Progress) -> Dumped:
 class _Pipeline:
     """Carries a dump tool's output through the script reader into the archive."""
 
-    def __init__(self, reader: ScriptReader, progress: Progress, guard: SpaceGuard) -> None:
+    def __init__(
+        self, reader: ScriptReader, progress: Progress, guard: SpaceGuard, left_out: LeftOut
+    ) -> None:
         self._reader = reader
         self._progress = progress
         self._guard = guard
+        self._without_rows = frozenset(left_out.rows)
         self.first_bytes_at: datetime | None = None
         """The tools buffer their first bytes until their snapshot is open."""
 
@@ -179,10 +192,15 @@ class _Pipeline:
             done += len(chunk)
             for section in self._reader.feed(chunk):
                 table = section.object or table
-                archive.write(section)
+                self._keep(section, archive)
             self._guard.watch()
             self._progress.advance(done, table)
         for section in self._reader.finish():
+            self._keep(section, archive)
+
+    def _keep(self, section: Section, archive: ArchiveWriter) -> None:
+        """Write a section, but no rows of a table that is to have none: mysqldump cannot leave them out."""
+        if section.kind is not SectionKind.ROWS or section.object not in self._without_rows:
             archive.write(section)
 
 

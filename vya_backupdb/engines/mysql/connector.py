@@ -73,13 +73,7 @@ class MySQLConnector:
     def plan(self, database: str) -> DumpPlan:
         """Make the preflight of one database. Raises BackupError where it is not there."""
         with _refusals(BackupError):
-            return preflight.plan_dump(
-                self._queries,
-                self.facts,
-                self._privileges,
-                database,
-                allow_partial=self._instance.allow_partial,
-            )
+            return preflight.plan_dump(self._queries, self.facts, self._privileges, self._instance, database)
 
     def positions(self) -> Mapping[str, str]:
         """Binlog file, position and GTID sets; on a replica also the source's."""

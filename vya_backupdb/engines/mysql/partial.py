@@ -1,4 +1,4 @@
-"""What a dump leaves out where the account may not read it, and the instance allows that."""
+"""What a dump leaves out: what the configuration says, and with `allow_partial` what may not be read."""
 
 from __future__ import annotations
 
@@ -8,50 +8,82 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from vya_backupdb.config.models import Instance
 from vya_backupdb.engines.mysql import listing
 from vya_backupdb.engines.mysql.facts import is_mariadb
+from vya_backupdb.engines.mysql.filters import filtered, needing
 from vya_backupdb.engines.mysql.naming import few
 from vya_backupdb.engines.mysql.privileges import Privileges
 from vya_backupdb.engines.mysql.queries import Queries, QueryError
 from vya_backupdb.engines.mysql.quoting import identifier
 from vya_backupdb.engines.mysql.routines import routines_finding, sees_routines
-from vya_backupdb.model import Finding, ServerFacts, Severity
+from vya_backupdb.model import Finding, LeftOut, ServerFacts, Severity
 
 _DENIED: Final = frozenset({1044, 1142, 1143})
 """ER_DBACCESS_DENIED_ERROR, ER_TABLEACCESS_DENIED_ERROR, ER_COLUMNACCESS_DENIED_ERROR."""
 
 
 @dataclass
-class LeftOut:
+class Omitted:
     """What a dump has to do without, and how the tool is told."""
 
     tables: set[str] = field(default_factory=set)
+    rows: set[str] = field(default_factory=set)
+    """Tables of which only the rows are left out."""
     counts: Counter[str] = field(default_factory=Counter)
     """Kind to number of the objects that are seen but left out."""
     findings: list[Finding] = field(default_factory=list)
     options: list[str] = field(default_factory=list)
+
+    def as_recorded(self) -> LeftOut:
+        """Give the names as the metadata keep them."""
+        return LeftOut(tuple(sorted(self.tables)), tuple(sorted(self.rows)))
 
 
 def leave_out(
     queries: Queries,
     facts: ServerFacts,
     privileges: Privileges,
+    instance: Instance,
     database: str,
     tables: Sequence[listing.Table],
-) -> LeftOut:
-    """Find what the account may not read, and what cannot be restored without it.
+) -> Omitted:
+    """Find what is to be left out, and what cannot be restored without it.
 
     Raises ConnectionFailed.
     """
-    found = LeftOut()
-    if _is_denied(queries, f"SHOW EVENTS FROM {identifier(database)}"):
-        found.options.append("--skip-events")
+    chosen = filtered(instance.tables, database, tables)
+    found = Omitted(set(chosen.tables), set(chosen.rows), findings=list(chosen.findings))
     functions = None
-    if not sees_routines(facts, privileges, database):
-        functions = _readable_functions(queries, facts, privileges, database, found)
-    for table in tables:
-        _leave_out_unreadable(queries, privileges, database, table, found)
-    _leave_out_dependent_views(queries, privileges, database, tables, functions, found)
+    if instance.allow_partial:
+        if _is_denied(queries, f"SHOW EVENTS FROM {identifier(database)}"):
+            found.options.append("--skip-events")
+        if not sees_routines(facts, privileges, database):
+            functions = _readable_functions(queries, facts, privileges, database, found)
+        for table in tables:
+            if table.name not in found.tables:
+                _leave_out_unreadable(queries, privileges, database, table, found)
+    if found.tables or instance.allow_partial:
+        _leave_out_dependent_views(queries, privileges, database, tables, functions, found)
+        _count(queries, privileges, database, tables, found)
+    found.rows -= found.tables
+    found.options += [f"--ignore-table={database}.{name}" for name in sorted(found.tables)]
+    by_option = found.rows if is_mariadb(facts) else set()  # mysqldump writes them, and they are dropped
+    found.options += [f"--ignore-table-data={database}.{name}" for name in sorted(by_option)]
+    kept = {table.name for table in tables} - found.tables
+    found.findings += needing(queries, database, chosen.tables, chosen.rows, kept)
+    found.findings += _inseparable(queries, database, found.tables, by_option)
+    return found
+
+
+def _count(
+    queries: Queries,
+    privileges: Privileges,
+    database: str,
+    tables: Sequence[listing.Table],
+    found: Omitted,
+) -> None:
+    """Count what is left out, and skip the triggers altogether where none stays and none may be read."""
     triggers = queries.rows(
         "SELECT event_object_table FROM information_schema.triggers WHERE trigger_schema = %s", database
     )
@@ -60,9 +92,6 @@ def leave_out(
     if lost == len(triggers) and not privileges.on_database("TRIGGER", database):
         found.options.append("--skip-triggers")
     found.counts.update(table.kind for table in tables if table.name in found.tables)
-    found.options += [f"--ignore-table={database}.{name}" for name in sorted(found.tables)]
-    found.findings += _inseparable(queries, database, found.tables)
-    return found
 
 
 def _is_denied(queries: Queries, sql: str) -> bool:
@@ -75,7 +104,7 @@ def _is_denied(queries: Queries, sql: str) -> bool:
 
 
 def _leave_out_unreadable(
-    queries: Queries, privileges: Privileges, database: str, table: listing.Table, found: LeftOut
+    queries: Queries, privileges: Privileges, database: str, table: listing.Table, found: Omitted
 ) -> None:
     """Leave a table or view out on which the server refuses what the tool asks."""
     name = f"{identifier(database)}.{identifier(table.name)}"
@@ -101,7 +130,7 @@ def _leave_out_unreadable(
 
 
 def _readable_functions(
-    queries: Queries, facts: ServerFacts, privileges: Privileges, database: str, found: LeftOut
+    queries: Queries, facts: ServerFacts, privileges: Privileges, database: str, found: Omitted
 ) -> frozenset[str]:
     """Leave the routines out if no body can be read, and give the functions that stay.
 
@@ -149,7 +178,7 @@ def _leave_out_dependent_views(
     database: str,
     tables: Sequence[listing.Table],
     functions: Collection[str] | None,
-    found: LeftOut,
+    found: Omitted,
 ) -> None:
     """Leave out the views that no restore could create, for what they stand on is not in the dump.
 
@@ -158,7 +187,7 @@ def _leave_out_dependent_views(
     """
     present = {table.name for table in tables} - found.tables
     # A broken view is for the tool to tell; only who sees all tables can tell it from one on a hidden table.
-    sees_all = privileges.on_database("SELECT", database)
+    sees_all = privileges.sees_all_tables(database)
     definitions = {
         str(name): str(body)
         for name, body in queries.rows(
@@ -193,24 +222,27 @@ def _plain(name: str) -> str:
     return name.replace("``", "`")
 
 
-def _leave_out_view(view: str, missing: str, found: LeftOut) -> None:
+def _leave_out_view(view: str, missing: str, found: Omitted) -> None:
     found.tables.add(view)
     found.findings.append(
         Finding(
             Severity.WARNING,
-            f"the view {view} is left out, for it needs what may not be read or is not there: {missing}",
+            f"the view {view} is left out, for it needs what is left out or not there: {missing}",
             object=view,
         )
     )
 
 
-def _inseparable(queries: Queries, database: str, left_out: Collection[str]) -> Iterator[Finding]:
-    """Name the readable tables that the tools would leave out along with others.
+def _inseparable(
+    queries: Queries, database: str, tables: Collection[str], rows: Collection[str]
+) -> Iterator[Finding]:
+    """Name the tables that the tools would leave out, or dump without rows, along with others.
 
-    They compare the names of `--ignore-table` byte by byte as latin1_swedish_ci: `t` takes `T` with it, and
-    `é` takes `©` (mysqldump 9.7, mariadb-dump 10.11 and 11.8, found by running them).
+    They compare the names of `--ignore-table` and `--ignore-table-data` byte by byte as latin1_swedish_ci:
+    `t` takes `T` with it, and `é` takes `©` (mysqldump 9.7, mariadb-dump 10.11 and 11.8, found by running
+    them).
     """
-    if not left_out:
+    if not tables and not rows:
         return
     alike: dict[str, list[str]] = {}
     for name, weight in queries.rows(
@@ -220,12 +252,19 @@ def _inseparable(queries: Queries, database: str, left_out: Collection[str]) -> 
     ):
         alike.setdefault(str(weight), []).append(str(name))
     for names in alike.values():
-        out = [name for name in names if name in left_out]
-        kept = [name for name in names if name not in left_out]
-        if out and kept:
-            yield Finding(
-                Severity.FAULT,
-                f"{few(out)} cannot be left out without {few(kept)}: the dump tool takes these names for one",
-                object=out[0],
-                cure=f"grant the account SELECT (and SHOW VIEW) on {few(out)}, or rename one of them",
-            )
+        gone = [name for name in names if name in tables]
+        bare = [name for name in names if name in rows]
+        whole = [name for name in names if name not in tables and name not in rows]
+        if gone and (bare or whole):
+            out, what = gone, f"{few(gone)} cannot be left out without {few([*bare, *whole])}"
+        elif bare and whole:
+            out, what = bare, f"the rows of {few(bare)} cannot be left out without those of {few(whole)}"
+        else:
+            continue
+        yield Finding(
+            Severity.FAULT,
+            f"{what}: the dump tool takes these names for one",
+            object=out[0],
+            cure="treat them alike in the instance's `tables`, rename one of them, or, where the account may "
+            f"not read it, grant SELECT (and SHOW VIEW) on {few(out)}",
+        )

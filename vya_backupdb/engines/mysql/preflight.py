@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from vya_backupdb.config.models import Instance
 from vya_backupdb.engines.mysql import listing
 from vya_backupdb.engines.mysql.facts import is_mariadb, on
 from vya_backupdb.engines.mysql.naming import few
-from vya_backupdb.engines.mysql.partial import LeftOut, leave_out
+from vya_backupdb.engines.mysql.partial import leave_out
 from vya_backupdb.engines.mysql.privileges import Privileges, parse_grants
 from vya_backupdb.engines.mysql.queries import Queries
 from vya_backupdb.engines.mysql.routines import routines_finding, sees_routines
@@ -96,29 +97,27 @@ def plan_dump(
     queries: Queries,
     facts: ServerFacts,
     privileges: Privileges,
+    instance: Instance,
     database: str,
-    *,
-    allow_partial: bool = False,
 ) -> DumpPlan:
-    """Make the preflight of one database; with `allow_partial`, what may not be read is left out.
+    """Make the preflight of one database: what its instance leaves out, and all that stands in the way.
 
     Raises BackupError where the database is not there.
     """
     definition = listing.definition(queries, facts, database)
     tables = listing.tables(queries, database)
     counts = Counter(listing.object_counts(queries, facts, database))
-    left_out = LeftOut()
-    if allow_partial:
-        left_out = leave_out(queries, facts, privileges, database, tables)
-        tables = [table for table in tables if table.name not in left_out.tables]
-        counts -= left_out.counts
-    locked = _not_transactional(queries, tables)
+    omitted = leave_out(queries, facts, privileges, instance, database, tables)
+    tables = [table for table in tables if table.name not in omitted.tables]
+    counts -= omitted.counts
+    with_rows = [table for table in tables if table.name not in omitted.rows]
+    locked = _not_transactional(queries, with_rows)
     findings = [
-        *_missing_privileges(facts, privileges, database, locked=bool(locked)),
-        *left_out.findings,
+        *_missing_privileges(facts, privileges, database, tables, locked=bool(locked)),
+        *omitted.findings,
         *_hostile_events(queries, database),
         *_unlike_transactions(locked),
-        *_rows_elsewhere(tables),
+        *_rows_elsewhere(with_rows),
         *_lost_history(queries, facts, database, tables),
     ]
     if listing.is_read_only(queries, facts, database):
@@ -135,14 +134,24 @@ def plan_dump(
         findings=tuple(findings),
         consistency="locked" if locked else "snapshot",
         object_counts=dict(counts),
-        tool_options=tuple(left_out.options),
+        tool_options=tuple(omitted.options),
+        left_out=omitted.as_recorded(),
     )
 
 
 def _missing_privileges(
-    facts: ServerFacts, privileges: Privileges, database: str, *, locked: bool
+    facts: ServerFacts,
+    privileges: Privileges,
+    database: str,
+    tables: Sequence[listing.Table],
+    *,
+    locked: bool,
 ) -> Iterator[Finding]:
+    """Name what the account lacks on the database, or on one of the tables that are to be dumped."""
     needed = dict(_NEEDED)
+    readable = all(privileges.on_table("SELECT", database, table.name) for table in tables)
+    if readable and privileges.sees_all_tables(database) and not privileges.on_database("SELECT", database):
+        del needed["SELECT"]
     if locked:
         needed["LOCK TABLES"] = "its tables that know no transactions cannot be dumped consistently"
     missing = {name: loss for name, loss in needed.items() if not privileges.on_database(name, database)}

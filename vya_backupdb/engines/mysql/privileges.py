@@ -119,6 +119,10 @@ class Privileges:
         """Whether it is granted on `*.*` and not taken away for the database."""
         return self.everywhere(privilege) and not self._is_revoked(privilege, database)
 
+    def sees_all_tables(self, database: str) -> bool:
+        """Whether information_schema lists every table of a database: any privilege on tables does that."""
+        return any(self.on_database(right, database) for right in ("SELECT", "SHOW VIEW", "TRIGGER"))
+
     def on_table(self, privilege: str, database: str, table: str) -> bool:
         """Whether it is held on one table, all columns of it."""
         if self.on_database(privilege, database):

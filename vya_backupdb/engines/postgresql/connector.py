@@ -16,7 +16,8 @@ from vya_backupdb.engines.postgresql import definition as definitions
 from vya_backupdb.engines.postgresql import objects, preflight, target
 from vya_backupdb.engines.postgresql.completion import complete
 from vya_backupdb.engines.postgresql.connection import Connection, connect, lock_wait, where
-from vya_backupdb.engines.postgresql.failures import server_says
+from vya_backupdb.engines.postgresql.failures import one_line, server_says
+from vya_backupdb.engines.postgresql.filters import filtered
 from vya_backupdb.engines.postgresql.listing import databases, server_facts
 from vya_backupdb.engines.postgresql.needs import needs
 from vya_backupdb.engines.postgresql.positions import positions
@@ -28,6 +29,7 @@ from vya_backupdb.model import (
     DatabaseInfo,
     DumpPlan,
     Finding,
+    LeftOut,
     PostgreSQLDefinition,
     Section,
     ServerFacts,
@@ -109,24 +111,37 @@ class PostgreSQLConnector:
             connection = self._in(database)
             found = definitions.read(connection)
             partial = self._instance.allow_partial
+            chosen = filtered(connection, self._instance.tables)
             hidden = (
                 Unreadable()
                 if self._is_superuser
-                else unreadable(connection, self.facts.account, allow_partial=partial)
+                else unreadable(
+                    connection,
+                    self.facts.account,
+                    allow_partial=partial,
+                    excluded=chosen.relations,
+                    without_rows=chosen.bare,
+                )
             )
             findings = (
                 *preflight.definition_findings(found),
+                *chosen.findings,
                 *hidden.findings,
                 *preflight.database_findings(connection, self.facts),
             )
-            counts = objects.object_counts(connection, hidden.relations if partial else ())
-        left_out = set(hidden.kinds) if partial else set()
+            if not partial:
+                hidden = Unreadable()
+            counts = objects.object_counts(connection, [*chosen.relations, *hidden.relations])
         return DumpPlan(
             database=database,
             definition=found,
             findings=tuple(map(preflight.shown, findings)),
-            object_counts={kind: number for kind, number in counts.items() if kind not in left_out},
-            tool_options=tuple(hidden.options) if partial else (),
+            object_counts={kind: number for kind, number in counts.items() if kind not in hidden.kinds},
+            tool_options=tuple(dict.fromkeys([*chosen.options, *hidden.options])),
+            left_out=LeftOut(
+                tuple(sorted({one_line(name) for name in (*chosen.tables, *hidden.names)})),
+                tuple(sorted({one_line(name) for name in chosen.rows} - set(hidden.names))),
+            ),
         )
 
     # ------------------------------------------------------------------ restoring

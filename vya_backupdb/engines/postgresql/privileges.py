@@ -8,6 +8,7 @@ where the extension has marked them as its configuration.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -15,10 +16,11 @@ from vya_backupdb.engines.postgresql.connection import Connection
 from vya_backupdb.model import Finding, Severity
 
 _UNREADABLE: Final = b"""
-    SELECT c.oid, c.relkind, n.nspname, pg_catalog.format('%I.%I', n.nspname, c.relname),
+    SELECT c.oid, c.relkind, n.nspname, pg_catalog.format('%%I.%%I', n.nspname, c.relname),
         pg_catalog.quote_ident(n.nspname), pg_catalog.has_schema_privilege(n.oid, 'USAGE')
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p', 'S') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+        AND NOT c.oid = ANY (%s::pg_catalog.oid[])
         AND (NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
                 WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid
                     AND d.deptype = 'e')
@@ -29,7 +31,7 @@ _UNREADABLE: Final = b"""
     ORDER BY 3, 4
 """
 
-_HANGS_ON_THEM: Final = b"""
+HANGS_ON_THEM: Final = b"""
     WITH RECURSIVE lost(oid) AS (
         SELECT pg_catalog.unnest(%s::pg_catalog.oid[])
         UNION
@@ -60,10 +62,12 @@ _HANGS_ON_THEM: Final = b"""
                 AND EXISTS (SELECT FROM pg_catalog.pg_class s WHERE s.oid = d.objid AND s.relkind = 'S')
         ) hanging
     )
-    SELECT c.oid, c.relkind, n.nspname, c.relname, pg_catalog.format('%%I.%%I', n.nspname, c.relname)
+    SELECT c.oid, c.relkind, n.nspname, c.relname, pg_catalog.format('%%I.%%I', n.nspname, c.relname),
+        c.relispartition
     FROM lost JOIN pg_catalog.pg_class c USING (oid) JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') ORDER BY 3, 4
 """
+"""What no restore can make without the relations given, and these themselves."""
 
 _LARGE_OBJECTS: Final = b"""
     SELECT count(*), min(o.oid)::text, pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(min(o.lomowner)))
@@ -77,9 +81,11 @@ _LARGE_OBJECTS: Final = b"""
 """
 
 _ROW_SECURITY: Final = b"""
-    SELECT pg_catalog.format('%I.%I', n.nspname, c.relname)
+    SELECT pg_catalog.format('%%I.%%I', n.nspname, c.relname)
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-    WHERE c.relkind = 'r' AND c.relrowsecurity AND pg_catalog.row_security_active(c.oid) ORDER BY 1
+    WHERE c.relkind = 'r' AND c.relrowsecurity AND pg_catalog.row_security_active(c.oid)
+        AND NOT c.oid = ANY (%s::pg_catalog.oid[])
+    ORDER BY 1
 """
 
 _SUBSCRIPTIONS: Final = b"""
@@ -99,7 +105,7 @@ _USER_MAPPINGS: Final = b"""
 """
 """Those whose options the view pg_user_mappings hides (its definition in system_views.sql)."""
 
-_KINDS: Final = {
+KINDS: Final = {
     "r": "table",
     "p": "table",
     "v": "view",
@@ -116,25 +122,35 @@ class Unreadable:
     findings: list[Finding] = field(default_factory=list)
     relations: list[int] = field(default_factory=list)
     """oids of the relations that have to be left out."""
+    names: list[str] = field(default_factory=list)
+    """With `allow_partial`, theirs."""
     kinds: list[str] = field(default_factory=list)
     """Kinds of objects that are left out altogether."""
     options: list[str] = field(default_factory=list)
     """The dump tool's options that leave it out."""
 
 
-def unreadable(connection: Connection, account: str, *, allow_partial: bool) -> Unreadable:
+def unreadable(
+    connection: Connection,
+    account: str,
+    *,
+    allow_partial: bool,
+    excluded: Collection[int] = (),
+    without_rows: Collection[int] = (),
+) -> Unreadable:
     """Find what the account may not read; with `allow_partial`, also what has to be left out along with it.
 
-    The account must not be a superuser: for that one, nothing is unreadable.
+    `excluded` and `without_rows` are relations (oids) that are left out, or whose rows are, anyway. The
+    account must not be a superuser: for that one, nothing is unreadable.
     """
     who = connection.execute("SELECT pg_catalog.quote_ident(%s)", [account]).fetchone()
     role = who[0] if who else account
     found = Unreadable()
-    _relations(connection, role, found)
+    _relations(connection, role, excluded, found)
     if allow_partial and found.relations:
         _leave_out(connection, found)
     _large_objects(connection, role, found)
-    for (name,) in connection.execute(_ROW_SECURITY):
+    for (name,) in connection.execute(_ROW_SECURITY, [[*excluded, *without_rows]]):
         found.findings.append(
             Finding(
                 Severity.FAULT,
@@ -166,9 +182,10 @@ def unreadable(connection: Connection, account: str, *, allow_partial: bool) -> 
     return found
 
 
-def _relations(connection: Connection, role: str, found: Unreadable) -> None:
+def _relations(connection: Connection, role: str, excluded: Collection[int], found: Unreadable) -> None:
     schemas = set()
-    for oid, kind, schema, name, schema_quoted, usage in connection.execute(_UNREADABLE):
+    rows = connection.execute(_UNREADABLE, [list(excluded)])
+    for oid, kind, schema, name, schema_quoted, usage in rows:
         found.relations.append(oid)
         if not usage:
             if schema not in schemas:
@@ -182,7 +199,7 @@ def _relations(connection: Connection, role: str, found: Unreadable) -> None:
                     )
                 )
             continue
-        word = _KINDS[kind]
+        word = KINDS[kind]
         found.findings.append(
             Finding(
                 Severity.PRIVILEGE,
@@ -196,20 +213,21 @@ def _relations(connection: Connection, role: str, found: Unreadable) -> None:
 def _leave_out(connection: Connection, found: Unreadable) -> None:
     unreadable_ones = set(found.relations)
     found.relations.clear()
-    for oid, kind, schema, name, full in connection.execute(_HANGS_ON_THEM, [sorted(unreadable_ones)]):
+    for oid, kind, schema, name, full, _ in connection.execute(HANGS_ON_THEM, [sorted(unreadable_ones)]):
         found.relations.append(oid)
-        found.options.append(f"--exclude-table={_pattern(schema)}.{_pattern(name)}")
+        found.names.append(full)
+        found.options.append(f"--exclude-table={exact_pattern(schema)}.{exact_pattern(name)}")
         if oid not in unreadable_ones:
             found.findings.append(
                 Finding(
                     Severity.WARNING,
-                    f"{_KINDS[kind]} {full} is left out, for it needs what may not be read",
+                    f"{KINDS[kind]} {full} is left out, for it needs what may not be read",
                     full,
                 )
             )
 
 
-def _pattern(name: str) -> str:
+def exact_pattern(name: str) -> str:
     """Write a name as a pattern of pg_dump that matches it alone: in quotes nothing but them is special."""
     return '"' + name.replace('"', '""') + '"'
 
