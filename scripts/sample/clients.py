@@ -37,13 +37,14 @@ def run_sql(server: ScratchServer, sql: str | bytes, database: str | None = None
     return _run(server, str(server.binaries.client), batch, database, script).decode()
 
 
-def plain_dump(server: ScratchServer, database: str) -> bytes:
+def plain_dump(server: ScratchServer, database: str, encoding: str = "UTF8") -> bytes:
     """Dump with the server's own tool, without what differs from one moment or server to the next.
 
-    PostgreSQL's rows are sorted within each table: COPY gives them in physical order.
+    PostgreSQL's rows are sorted within each table: COPY gives them in physical order. `encoding` is
+    PostgreSQL's.
     """
     if server.flavour == "postgresql":
-        dumped = _run(server, str(server.binaries.dump), ("--create", "--encoding=UTF8"), database)
+        dumped = _run(server, str(server.binaries.dump), ("--create", f"--encoding={encoding}"), database)
         return _COPY.sub(_sorted, _VOLATILE.sub(b"", dumped))
     options: tuple[str, ...] = (
         "--default-character-set=utf8mb4",

@@ -121,6 +121,17 @@ def test_what_was_added_to_an_extensions_table_is_in_no_dump_and_named(
     assert name in found.what
 
 
+@pytest.mark.limitation("postgresql-languages")
+def test_a_language_made_of_the_systems_functions_makes_a_restore_fail_and_is_named(
+    postgresql: ScratchServer, database: str, copy: str
+) -> None:
+    run_sql(postgresql, "CREATE LANGUAGE mine HANDLER plpgsql_call_handler", database)
+    (found,) = findings(postgresql, database)
+    assert found.object == "mine"
+    with pytest.raises(StatementFailed, match='extension "mine" is not available'):
+        restored(postgresql, database, copy)
+
+
 @pytest.mark.limitation("postgresql-extension-version")
 def test_an_extension_that_comes_back_in_another_version_is_named(
     postgresql: ScratchServer, database: str, copy: str
@@ -140,15 +151,20 @@ def test_an_extension_that_comes_back_in_another_version_is_named(
 
 @pytest.mark.limitation("postgresql-column-order")
 @pytest.mark.parametrize(
-    "child", ["(z int, a int, b text)", "(a int, z int, b text)", "(b text, a int)"], ids=str
+    "child",
+    [
+        "CREATE TABLE child (z int, a int, b text); ALTER TABLE child INHERIT parent",
+        "CREATE TABLE child (b text, a int); ALTER TABLE child INHERIT parent",
+        "CREATE TABLE child (z int DEFAULT 2) INHERITS (parent); ALTER TABLE parent ADD later int",
+    ],
+    ids=["its own first", "another order", "added later"],
 )
 def test_columns_of_an_inheriting_table_come_back_in_another_order_which_is_named(
     postgresql: ScratchServer, database: str, copy: str, child: str
 ) -> None:
     run_sql(
         postgresql,
-        f"CREATE TABLE parent (a int, b text); CREATE TABLE child {child};"
-        "ALTER TABLE child INHERIT parent; INSERT INTO child (a, b) VALUES (1, 'x')",
+        f"CREATE TABLE parent (a int, b text); {child}; INSERT INTO child (a, b) VALUES (1, 'x')",
         database,
     )
     restored(postgresql, database, copy)

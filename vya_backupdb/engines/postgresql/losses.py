@@ -164,6 +164,21 @@ LOSSES: Final = (
     ),
     Loss(
         b"""
+        SELECT pg_catalog.quote_ident(lanname) FROM pg_catalog.pg_language l
+        WHERE oid >= 16384 AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+                WHERE d.classid = 'pg_catalog.pg_language'::pg_catalog.regclass AND d.objid = l.oid
+                    AND d.deptype = 'e')
+            AND EXISTS (SELECT FROM pg_catalog.pg_proc p
+                WHERE p.oid IN (lanplcallfoid, laninline, lanvalidator)
+                    AND pronamespace = 'pg_catalog'::pg_catalog.regnamespace)
+        ORDER BY 1
+        """,
+        "made of functions that pg_dump leaves out, so that a restore takes them for extensions and fails:"
+        " language {}",
+        "drop them, or make them of functions in a schema of your own",
+    ),
+    Loss(
+        b"""
         SELECT DISTINCT c.oid::pg_catalog.regclass::text FROM pg_catalog.pg_class c
         JOIN pg_catalog.pg_inherits i ON i.inhrelid = c.oid
         JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped

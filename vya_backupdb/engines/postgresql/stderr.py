@@ -33,7 +33,7 @@ _TABLE: Final = tuple(
 CURES: Final = (
     (
         r"invalid memory alloc request size|Cannot enlarge string buffer",
-        "a row of that table is more than 1 GiB as text (bytea takes twice its size), and no dump can hold it:"
+        "a row of that table is more than 1 GiB as text (bytea: 512 MiB), and no dump can hold it:"
         " keep it in several rows, or as large objects",
     ),
     (

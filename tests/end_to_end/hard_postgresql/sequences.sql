@@ -1,0 +1,18 @@
+CREATE SEQUENCE fresh;
+CREATE SEQUENCE called;
+SELECT nextval('called');
+CREATE SEQUENCE put;
+SELECT setval('put', 77, false);
+CREATE SEQUENCE down AS smallint INCREMENT -2 MINVALUE -9 MAXVALUE 5 START 5 CYCLE CACHE 3;
+SELECT nextval('down');
+CREATE SEQUENCE full_up MAXVALUE 2 START 2;
+SELECT nextval('full_up');
+CREATE UNLOGGED TABLE u (id bigserial);
+INSERT INTO u DEFAULT VALUES;
+CREATE TABLE t (id serial, other int DEFAULT nextval('called'));
+INSERT INTO t DEFAULT VALUES;
+CREATE SEQUENCE owned OWNED BY t.other;
+ALTER SEQUENCE fresh OWNER TO hard_owner;
+GRANT USAGE ON SEQUENCE put TO hard_reader;
+ALTER TABLE t ALTER id SET DEFAULT nextval('put'), ALTER id DROP NOT NULL;
+SELECT setval('owned', 9223372036854775807);
