@@ -1,7 +1,8 @@
 """What a PostgreSQL database is, asked of the server: also what no dump shows.
 
 Two databases with equal fingerprints hold the same objects, owners, privileges, properties and values. Oids
-and positions of columns (which dropped columns shift) are no part of it.
+and positions of columns (which dropped columns shift) are no part of it, nor is `pg_attver`, with which some
+builds of the server stamp each column, and which their pg_dump leaves out.
 """
 
 from __future__ import annotations
@@ -53,7 +54,9 @@ _CATALOGS: Final = {
     "columns": f"""
         select c.oid::regclass, row_number() over (partition by c.oid order by attnum), attname,
             format_type(atttypid, atttypmod), attnotnull, attcollation::regcollation, attstorage,
-            attcompression, coalesce(attstattarget, -1), attoptions, attfdwoptions, attidentity, attgenerated,
+            attcompression, coalesce(attstattarget, -1),
+            array(select o from unnest(attoptions) o where o !~ '^pg_attver=' order by 1), attfdwoptions,
+            attidentity, attgenerated,
             attislocal, attinhcount, (select array_agg(x::text order by x::text) from unnest(attacl) x),
             pg_get_expr(d.adbin, d.adrelid)
         from pg_attribute a join pg_class c on c.oid = attrelid join pg_namespace n on n.oid = c.relnamespace
@@ -154,8 +157,8 @@ _CATALOGS: Final = {
             '', concat(collcollate, collctype) from pg_collation where collnamespace <> 11
         union all select 'dictionary', dictname, dictinitoption, '', '' from pg_ts_dict where oid >= 16384
         union all select 'configuration', cfgname, (select string_agg(concat_ws(' ', maptokentype, mapseqno,
-            mapdict::regdictionary), ',' order by maptokentype, mapseqno) from pg_ts_config_map where mapcfg = c.oid), '', ''
-            from pg_ts_config c where oid >= 16384
+            mapdict::regdictionary), ',' order by maptokentype, mapseqno) from pg_ts_config_map
+            where mapcfg = c.oid), '', '' from pg_ts_config c where oid >= 16384
         order by 1, 2, 3
     """,
     "settings": "select coalesce(r.rolname, ''), unnest(setconfig) from pg_db_role_setting s"

@@ -188,6 +188,29 @@ def test_an_inheriting_table_whose_order_stays_is_not_worth_a_word(
     assert findings(postgresql, database) == []
 
 
+@pytest.mark.limitation("postgresql-inherited-defaults")
+def test_a_default_that_comes_back_from_further_up_is_named(
+    postgresql: ScratchServer, database: str, copy: str
+) -> None:
+    run_sql(
+        postgresql,
+        "CREATE TABLE a (n int DEFAULT 1, m int DEFAULT 1); CREATE TABLE b () INHERITS (a);"
+        "CREATE TABLE c () INHERITS (b); ALTER TABLE b ALTER n DROP DEFAULT;"
+        "ALTER TABLE ONLY b ALTER m DROP DEFAULT",
+        database,
+    )
+    restored(postgresql, database, copy)
+    before, after = both(
+        postgresql,
+        database,
+        copy,
+        "SELECT atthasdef FROM pg_attribute WHERE attrelid = 'c'::regclass AND attname = 'n'",
+    )
+    assert before == "f"
+    names = [finding.object for finding in findings(postgresql, database)]
+    assert names == ([] if after == "f" else ["n of public.c"])
+
+
 @pytest.mark.limitation("postgresql-refresh-rights")
 def test_a_materialized_view_whose_owner_may_not_refresh_it_is_named(
     postgresql: ScratchServer, database: str, copy: str

@@ -195,6 +195,23 @@ LOSSES: Final = (
     ),
     Loss(
         b"""
+        WITH RECURSIVE ancestors(child, parent, ancestor) AS (
+            SELECT inhrelid, inhparent, inhparent FROM pg_catalog.pg_inherits
+            UNION
+            SELECT child, parent, inhparent FROM ancestors JOIN pg_catalog.pg_inherits ON inhrelid = ancestor
+        )
+        SELECT DISTINCT pg_catalog.format('%I of %s', a.attname, child::pg_catalog.regclass)
+        FROM ancestors JOIN pg_catalog.pg_class c ON c.oid = child AND NOT c.relispartition
+        JOIN pg_catalog.pg_attribute a ON a.attrelid = child AND a.attinhcount > 0 AND NOT a.atthasdef
+        JOIN pg_catalog.pg_attribute p ON p.attrelid = parent AND p.attname = a.attname AND NOT p.atthasdef
+        JOIN pg_catalog.pg_attribute o ON o.attrelid = ancestor AND o.attname = a.attname AND o.atthasdef
+        WHERE pg_catalog.current_setting('server_version_num')::int >= 160000 ORDER BY 1
+        """,
+        "without a default here, and back with the one of a table further up after a restore: column {}",
+        "after a restore: ALTER TABLE ONLY ... ALTER COLUMN ... DROP DEFAULT",
+    ),
+    Loss(
+        b"""
         SELECT DISTINCT m.oid::pg_catalog.regclass::text FROM pg_catalog.pg_class m
         JOIN pg_catalog.pg_rewrite r ON r.ev_class = m.oid
         JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass
