@@ -14,7 +14,7 @@ from typing import Final
 
 import pytest
 
-from scripts.sample.clients import drop_database, plain_dump, run_sql
+from scripts.sample.clients import create_database, drop_database, plain_dump, run_sql
 from vya_backupdb.scratch import ScratchServer
 
 from .conftest import Site
@@ -79,6 +79,56 @@ def make(site: Site, name: str, subject: str, special: Special) -> None:
     run_sql(site.source, (SCRIPTS / f"{subject}.sql").read_text().replace("MEGABYTES", MEGABYTES), name)
     if (altered := SCRIPTS / f"{subject}.database.sql").exists():
         run_sql(site.source, altered.read_text().replace("THE_DATABASE", site.quoted(name)))
+
+
+@pytest.fixture
+def extension(server: ScratchServer) -> Iterator[str]:
+    """The name of an extension with tables of both kinds, among the files of both servers."""
+    folder = (
+        Path(run_sql(server, "SELECT setting FROM pg_config WHERE name = 'SHAREDIR'").strip()) / "extension"
+    )
+    if not os.access(folder, os.W_OK):
+        pytest.skip(f"an extension can be added only where {folder} is writable")
+    name = f"vya_test_{os.getpid()}"
+    files = {
+        f"{name}.control": "default_version = '1.0'\nrelocatable = true\n",
+        f"{name}--1.0.sql": """
+            CREATE TABLE kept (id serial PRIMARY KEY, v text, own boolean DEFAULT true);
+            CREATE TABLE not_kept (id int); CREATE INDEX on_kept ON kept (v); CREATE VIEW shown AS TABLE kept;
+            INSERT INTO kept (v, own) VALUES ('of the extension', false); INSERT INTO not_kept VALUES (1);
+            SELECT pg_extension_config_dump('kept', 'WHERE own');
+            SELECT pg_extension_config_dump('kept_id_seq', '');
+        """,
+    }
+    try:
+        for file, text in files.items():
+            (folder / file).write_text(text)
+        yield name
+    finally:
+        for file in files:
+            (folder / file).unlink(missing_ok=True)
+
+
+def test_configuration_tables_of_an_extension_come_back_with_the_rows_that_are_the_users(
+    site: Site, database: str, extension: str
+) -> None:
+    create_database(site.source, database)
+    run_sql(
+        site.source,
+        f"CREATE SCHEMA ext; CREATE EXTENSION {extension} SCHEMA ext;"
+        "INSERT INTO ext.kept (v) SELECT 'v' || n FROM generate_series(1, 20) n;"
+        "CREATE TABLE pointing (id int REFERENCES ext.kept); INSERT INTO pointing VALUES (7);"
+        "GRANT SELECT ON ext.kept TO hard_reader",
+        database,
+    )
+    entry = site.backup(database)
+    assert entry["rows"] == 21
+    (warning,) = entry["warnings"]
+    assert warning.startswith("rows that an extension has not marked as its configuration")
+    assert warning.endswith("table ext.not_kept")
+    assert site.restore(database)["rows_verified"]
+    assert fingerprint(site.target, database) == fingerprint(site.source, database)
+    assert site.same(database)
 
 
 @pytest.mark.parametrize("subject", SUBJECTS)
