@@ -151,9 +151,8 @@ class Store:
             for database_name in [file_name(database)] if database else _folders(below):
                 for date in _folders(below / database_name):
                     folder = below / database_name / date
-                    found.extend(
-                        Backup(folder / name, host) for name in _files(folder) if name.endswith(RECORD_SUFFIX)
-                    )
+                    records = (name for name in _files(folder) if name.endswith(RECORD_SUFFIX))
+                    found += [Backup(folder / name, host) for name in records]
         found.sort(key=Backup.order, reverse=True)
         return found
 
@@ -193,13 +192,13 @@ def _files(path: Path) -> list[str]:
     return [entry.name for entry in _scan(path) if entry.is_file(follow_symlinks=False)]
 
 
-def _scan(path: Path) -> Iterator[os.DirEntry[str]]:
+def _scan(path: Path) -> list[os.DirEntry[str]]:
     with storage_errors(path):
         try:
             with os.scandir(path) as entries:
-                yield from entries
+                return list(entries)
         except FileNotFoundError:
-            return
+            return []
 
 
 def check_file(record_path: Path, record: BackupRecord) -> Path:

@@ -129,11 +129,9 @@ def _numeric(table: Table) -> list[bool]:
 
 def _aligned(table: Table) -> str:
     """Write a table in columns: what rich makes of one without a box, at a hundredth of its time."""
-    from rich.cells import cell_len
-
     cells = [[[str(name)] for name in table.columns]]
     cells += [[_cell(value).split("\n") for value in row] for row in table.rows]
-    widths = [max(cell_len(line) for row in cells for line in row[i]) for i in range(len(table.columns))]
+    widths = [max(_width(line) for row in cells for line in row[i]) for i in range(len(table.columns))]
     numeric = _numeric(table)
     lines = [printable(table.title)] if table.title else []
     for row in cells:
@@ -141,10 +139,19 @@ def _aligned(table: Table) -> str:
             parts = []
             for cell, width, right in zip(row, widths, numeric, strict=True):
                 text = cell[number] if number < len(cell) else ""
-                room = " " * (width - cell_len(text))
+                room = " " * (width - _width(text))
                 parts.append(room + text if right else text + room)
             lines.append("  ".join(parts).rstrip())
     return "\n".join(lines) + "\n"
+
+
+def _width(text: str) -> int:
+    """Give the columns that a text takes on a terminal."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
 
 
 def _cell(value: object) -> str:

@@ -1,63 +1,44 @@
-"""`vya-backupdb restore` and `restore list`."""
+"""`vya-backupdb restore`. What only the restore itself needs is imported when it runs: lists are quick."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from vya_backupdb.catalog.store import Store
-from vya_backupdb.cli.context import CliContext, pass_context
+from vya_backupdb.cli.context import CliContext
+from vya_backupdb.cli.listing import list_command
 from vya_backupdb.cli.progress import watched
 from vya_backupdb.cli.render import (
     Table,
     confirmation,
     emit,
     format_option,
-    human_size,
     left_out,
-    note,
-    printable,
 )
-from vya_backupdb.operations.choose import Selection, parse_moment
-from vya_backupdb.operations.listing import ListedBackup, list_backups
-from vya_backupdb.operations.restore import RestoreOutcome, RestoreRequest, restore
+from vya_backupdb.cli.selection import moment, named
+from vya_backupdb.operations.choose import Selection
 
-
-def _moment(context: click.Context, option: click.Parameter, value: str | None) -> datetime | None:
-    try:
-        return parse_moment(value) if value else None
-    except ValueError:
-        raise click.BadParameter(
-            f"{value!r} is not a time: write it as '2026-11-23 05:00'", ctx=context, param=option
-        ) from None
-
-
-def _name(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
-    """Refuse an empty name: an unset variable of a script must not mean the recorded database."""
-    if value == "":
-        raise click.BadParameter("the name is empty", ctx=context, param=option)
-    return value
+if TYPE_CHECKING:
+    from vya_backupdb.operations.restore import RestoreOutcome
 
 
 @click.group("restore", invoke_without_command=True)
-@click.option("--instance", callback=_name, metavar="ID", help="Instance that was backed up.")
-@click.option("--database", callback=_name, metavar="NAME", help="Database that was backed up.")
+@click.option("--instance", callback=named, metavar="ID", help="Instance that was backed up.")
+@click.option("--database", callback=named, metavar="NAME", help="Database that was backed up.")
 @click.option("--latest", is_flag=True, help="Its newest backup.")
-@click.option(
-    "--datetime", "at", callback=_moment, metavar="T", help="Its newest backup at or before a time."
-)
+@click.option("--datetime", "at", callback=moment, metavar="T", help="Its newest backup at or before a time.")
 @click.option("--file", type=click.Path(path_type=Path), metavar="F", help="A backup file, or a plain dump.")
 @click.option(
-    "--host", callback=_name, metavar="NAME", help="The machine that made the backup, as its folder is named."
+    "--host", callback=named, metavar="NAME", help="The machine that made the backup, as its folder is named."
 )
 @click.option(
-    "--target-instance", callback=_name, metavar="ID", help="Onto this instance instead of the recorded one."
+    "--target-instance", callback=named, metavar="ID", help="Onto this instance instead of the recorded one."
 )
 @click.option(
-    "--target-database", callback=_name, metavar="NAME", help="Under this name instead of the recorded one."
+    "--target-database", callback=named, metavar="NAME", help="Under this name instead of the recorded one."
 )
 @click.option("--drop", is_flag=True, help="Drop the target database first, if it is not empty (asks).")
 @click.option("--jobs", type=click.IntRange(1, 64), metavar="N", help="Connections that load rows.")
@@ -89,6 +70,8 @@ def command(
     """
     if click_context.invoked_subcommand is not None:
         return
+    from vya_backupdb.operations.restore import RestoreRequest, restore
+
     if (latest, at is not None, file is not None).count(True) != 1:
         raise click.UsageError("say which backup: one of --latest, --datetime T, --file F")
     if file is None and not (instance and database):
@@ -152,80 +135,4 @@ def _table(outcome: RestoreOutcome, *, dry_run: bool) -> Table:
     return table
 
 
-@command.command("list")
-@click.option("--instance", callback=_name, metavar="ID", help="Only of this instance.")
-@click.option("--database", callback=_name, metavar="NAME", help="Only of this database.")
-@click.option(
-    "--date", "day", type=click.DateTime(["%Y-%m-%d"]), metavar="DATE", help="Only of this UTC date."
-)
-@click.option("--limit", type=click.IntRange(1), metavar="N", help="The newest N.")
-@click.option("--host", callback=_name, metavar="NAME", help="The machine that made the backups.")
-@format_option
-@pass_context
-def list_command(
-    context: CliContext,
-    instance: str | None,
-    database: str | None,
-    day: datetime | None,
-    limit: int | None,
-    host: str | None,
-    format: str,
-) -> None:
-    """List what can be restored, newest first."""
-    config = context.config()
-    found = list_backups(
-        Store(config.storage.path, config.storage.hostname),
-        hostname=host,
-        instance=instance,
-        database=database,
-        day=day.date() if day else None,
-        limit=limit,
-    )
-    if not found:
-        note(f"no backup that matches lies below {config.storage.path}")
-    emit(format, {"backups": [_listed(entry) for entry in found]}, _list_table(found))
-
-
-def _listed(entry: ListedBackup) -> dict[str, Any]:
-    record = entry.record
-    if record is None:
-        return {"host": entry.backup.hostname, "metadata": str(entry.backup.path), "error": entry.error}
-    return {
-        "host": record.hostname,
-        "instance": record.instance,
-        "database": record.database,
-        "snapshot_at": record.snapshot_at,
-        "file": str(entry.backup.path.with_name(record.file.name)),
-        "bytes": record.file.bytes,
-        "raw_bytes": record.file.raw_bytes,
-        "codec": record.file.codec,
-        "server": f"{record.server.flavour} {record.server.version}",
-        "tables": record.contents.tables,
-        "rows": record.contents.rows,
-        "warnings": len(record.warnings),
-        "left_out": {"tables": len(record.left_out.tables), "rows": len(record.left_out.rows)},
-        "id": record.id,
-        "error": None,
-    }
-
-
-def _list_table(found: list[ListedBackup]) -> Table:
-    table = Table(
-        "Backups", ("instance", "database", "taken (UTC)", "size", "rows", "left out", "server", "file")
-    )
-    for entry in found:
-        record = entry.record
-        if record is None:
-            table.add("?", "?", None, None, None, None, None, entry.error)
-            continue
-        table.add(
-            printable(record.instance),
-            printable(record.database),
-            f"{record.snapshot_at:%Y-%m-%d %H:%M:%S}",
-            human_size(record.file.bytes),
-            record.contents.rows,
-            left_out(record.left_out),
-            f"{record.server.flavour} {record.server.version}",
-            str(entry.backup.path.with_name(record.file.name)),
-        )
-    return table
+command.add_command(list_command)

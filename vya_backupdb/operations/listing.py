@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 
@@ -27,12 +28,15 @@ def list_backups(
     database: str | None = None,
     day: date | None = None,
     limit: int | None = None,
-) -> list[ListedBackup]:
-    """Give the backups that match, newest first; `day` is the UTC date of their start."""
+) -> Iterator[ListedBackup]:
+    """Give the backups that match, newest first, each read when its turn comes.
+
+    `day` is the UTC date of their start.
+    """
     backups = store.backups(hostname=hostname, instance=instance, database=database)
     if day is not None:
         backups = [backup for backup in backups if backup.path.parent.name == day.isoformat()]
-    return [_listed(backup) for backup in backups[:limit]]
+    return map(_listed, backups[:limit])
 
 
 def _listed(backup: Backup) -> ListedBackup:
