@@ -83,7 +83,8 @@ class Reference:
     statement: str
     """SQL that needs it."""
     kind: str = "table"
-    """Of `other`, as far as the script tells: `table`, `type`, `function`, `schema` ..."""
+    """Of `other`, as far as the script tells: `table`, `type`, `function`, `schema` ...; `partitioned table`
+    where the table is a partition of it, which is left out unless both are taken."""
     vital: bool = False
     """Whether the table cannot be made without it; all else (a foreign key ...) can be left out."""
 

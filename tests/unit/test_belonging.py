@@ -111,12 +111,13 @@ ALTER TABLE ONLY s.a
 
 def test_what_names_another_postgresql_table_is_told_and_can_be_left_out() -> None:
     _, tables = schema(POSTGRESQL, POSTGRESQL_REFERENCES)
-    assert [(found.table, found.other) for found in tables.references] == [
-        ("s.b1", "s.b"),
-        ("s.b1", "s.b"),
-        ("s.a", "s.b"),
+    assert [(found.table, found.other, found.kind) for found in tables.references] == [
+        ("s.b1", "s.b", "partitioned table"),
+        ("s.a", "s.b", "table"),
     ]
     assert "FOREIGN KEY (x) REFERENCES s.b(x) ON DELETE CASCADE" in tables.references[-1].statement
+    assert "ATTACH" not in kept(POSTGRESQL, POSTGRESQL_REFERENCES, {"s.b1"})
+    assert kept(POSTGRESQL, POSTGRESQL_REFERENCES, {"s.a", "s.b", "s.b1"}) == POSTGRESQL_REFERENCES
     left = kept(POSTGRESQL, POSTGRESQL_REFERENCES, {"s.a", "s.b1"}, {"s.b"})
     assert "itself" in left
     assert "i1 ON s.b1" in left

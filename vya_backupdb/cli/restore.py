@@ -11,18 +11,18 @@ import click
 from vya_backupdb.cli.context import CliContext
 from vya_backupdb.cli.listing import list_command
 from vya_backupdb.cli.progress import watched
-from vya_backupdb.cli.render import (
-    Table,
-    confirmation,
-    emit,
-    format_option,
-    left_out,
-)
+from vya_backupdb.cli.render import Table, confirmation, emit, format_option, left_out
 from vya_backupdb.cli.selection import moment, named
 from vya_backupdb.operations.choose import Selection
 
 if TYPE_CHECKING:
     from vya_backupdb.operations.restore import RestoreOutcome
+
+
+def _names(context: click.Context, option: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    for value in values:
+        named(context, option, value)
+    return values
 
 
 @click.group("restore", invoke_without_command=True)
@@ -40,7 +40,30 @@ if TYPE_CHECKING:
 @click.option(
     "--target-database", callback=named, metavar="NAME", help="Under this name instead of the recorded one."
 )
-@click.option("--drop", is_flag=True, help="Drop the target database first, if it is not empty (asks).")
+@click.option(
+    "--table",
+    "tables",
+    multiple=True,
+    callback=_names,
+    metavar="T",
+    help="Only this table with all that is its own; may be given several times. PostgreSQL: T or SCHEMA.T.",
+)
+@click.option(
+    "--drop",
+    is_flag=True,
+    help="Drop the target database first, if it is not empty; with --table those tables only (asks).",
+)
+@click.option(
+    "--no-owner",
+    is_flag=True,
+    help="Everything belongs to the account that restores, whoever owned or defined it.",
+)
+@click.option(
+    "--allow-references",
+    is_flag=True,
+    help="Make a copy under another name though its objects name the original; its events stay disabled.",
+)
+@click.option("--stop-on-error", is_flag=True, help="Stop at the first statement that fails after the rows.")
 @click.option("--jobs", type=click.IntRange(1, 64), metavar="N", help="Connections that load rows.")
 @click.option("--dry-run", is_flag=True, help="Check file, target and privileges; execute nothing.")
 @click.option("--force", is_flag=True, help="Answer every question with yes.")
@@ -56,21 +79,31 @@ def command(
     host: str | None,
     target_instance: str | None,
     target_database: str | None,
+    tables: tuple[str, ...],
     drop: bool,
+    no_owner: bool,
+    allow_references: bool,
+    stop_on_error: bool,
     jobs: int | None,
     dry_run: bool,
     force: bool,
     format: str,
 ) -> None:
-    """Restore a database, and check that every row came back.
+    """Restore a database or some of its tables, and check that every row came back.
 
     \b
     vya-backupdb restore --instance prod-mysql-01 --database shop --latest --target-instance new-server
     vya-backupdb restore --file shop.sql.gz --target-instance new-server --target-database shop
+    vya-backupdb restore --instance prod-mysql-01 --database shop --latest --table orders --drop
+    vya-backupdb restore --instance prod-pg-01 --database shop --latest --target-instance dev --no-owner
+
+    What the server refuses after the rows (a trigger, an index ...) is written to a file, the rest is
+    executed, and the exit status is 21.
     """
     if click_context.invoked_subcommand is not None:
         return
-    from vya_backupdb.operations.restore import RestoreRequest, restore
+    from vya_backupdb.operations.request import RestoreRequest
+    from vya_backupdb.operations.restore import restore
 
     if (latest, at is not None, file is not None).count(True) != 1:
         raise click.UsageError("say which backup: one of --latest, --datetime T, --file F")
@@ -83,7 +116,11 @@ def command(
         selection=Selection(instance, database, at, file, host),
         target_instance=target_instance,
         target_database=target_database,
+        tables=tables,
         drop=drop,
+        no_owner=no_owner,
+        allow_references=allow_references,
+        stop_on_error=stop_on_error,
         dry_run=dry_run,
         jobs=jobs,
     )
@@ -100,6 +137,7 @@ def _document(outcome: RestoreOutcome, *, dry_run: bool) -> dict[str, Any]:
         "database": outcome.database,
         "file": str(outcome.file),
         "backup": outcome.record.id if outcome.record else None,
+        "only_tables": list(outcome.tables),
         "tables": len(outcome.rows),
         "rows": sum(outcome.rows.values()),
         "rows_verified": outcome.rows_verified,
@@ -121,6 +159,8 @@ def _table(outcome: RestoreOutcome, *, dry_run: bool) -> Table:
     table.add("from", str(outcome.file))
     if outcome.record is not None and (without := left_out(outcome.record.left_out)):
         table.add("not in the backup", without)
+    if outcome.tables:
+        table.add("only the tables", ", ".join(outcome.tables))
     if outcome.changed:
         checked = "all checked" if outcome.rows_verified else "not checked: a plain dump has no row counts"
         table.add("rows", f"{sum(outcome.rows.values()):,} in {len(outcome.rows):,} tables, {checked}")

@@ -15,6 +15,7 @@ from vya_backupdb.model import (
     DumpTool,
     EngineName,
     Finding,
+    Ownership,
     Reference,
     ScriptReader,
     Section,
@@ -121,12 +122,44 @@ class Connector(Protocol):
         facts: ServerFacts | None,
         script: Iterator[Section],
         largest_statement: int = 0,
+        *,
+        allow_references: bool = False,
     ) -> Sequence[Finding]:
         """Say what would go wrong here with a backup of a database so defined, from such a server.
 
         `script` gives the sections of kind header, schema, post and footer; `largest_statement` is in
         bytes, those among the rows included; `definition` and `facts` are None for a plain dump without
-        metadata.
+        metadata. With `allow_references` it is only a warning that a copy under another name would act on
+        the database that was dumped.
+        """
+        ...
+
+    def absent_roles(
+        self, script: Iterator[Section], definition: DatabaseDefinition | None
+    ) -> frozenset[str]:
+        """Give the roles that a script and a definition name and the server has not."""
+        ...
+
+    def own(self, definition: DatabaseDefinition, absent_roles: Collection[str]) -> DatabaseDefinition:
+        """Give the definition with the account as owner, and nothing granted to these roles."""
+        ...
+
+    def missing(self, database: str, names: Collection[str]) -> frozenset[str]:
+        """Give those of a script's names (tables, and References' `other`) that the database has not."""
+        ...
+
+    def examine_drop(self, database: str, tables: Collection[str]) -> Sequence[Finding]:
+        """Say what else would go, or stands in the way, if these tables were dropped."""
+        ...
+
+    def drop_tables(self, database: str, tables: Collection[str]) -> None:
+        """Drop these tables and nothing else."""
+        ...
+
+    def unmatched(self, database: str, tables: Collection[str]) -> Sequence[str]:
+        """Say which foreign keys from or to these tables and other ones have rows that refer to nothing.
+
+        A server that checks them when they are made has none.
         """
         ...
 
@@ -180,4 +213,11 @@ class Engine(Protocol):
 
     def tables(self, script: Iterable[Section]) -> ScriptTables:
         """Read the sections that hold no table's rows, and tell what belongs to which table."""
+        ...
+
+    def ownerships(self, section: Section, absent: Collection[str] = ()) -> Iterator[Ownership]:
+        """Give what of a section makes accounts the owners of things, and what acts with their rights.
+
+        Also its grants to roles of `absent`.
+        """
         ...

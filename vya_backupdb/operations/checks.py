@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Final
+from typing import Final, Literal
 
+from vya_backupdb.archive.places import place
 from vya_backupdb.archive.reader import Archive
 from vya_backupdb.archive.source import ScriptSource
 from vya_backupdb.catalog.record import BackupRecord
 from vya_backupdb.engines.base import Connector, Engine
 from vya_backupdb.errors import Refused, VerificationError, few
-from vya_backupdb.model import Action, Finding, SectionKind, Severity
+from vya_backupdb.model import Action, Finding, Section, SectionKind, Severity, Statement
 
 _CHECK_THREADS: Final = 2
 """Sections in memory at a time; decompression is a hundred times as fast as any load."""
@@ -20,8 +21,8 @@ _CHECK_THREADS: Final = 2
 NOT_ROWS: Final = frozenset({SectionKind.HEADER, SectionKind.SCHEMA, SectionKind.POST, SectionKind.FOOTER})
 
 
-def check_whole(source: ScriptSource) -> None:
-    """Read every row section once: what is damaged must be found before anything is dropped.
+def check_whole(source: ScriptSource, taken: ScriptSource) -> None:
+    """Read every row section that is taken of a source once: damage must be found before anything is dropped.
 
     It costs about a hundredth of the load that follows. Raises DamagedArchive.
     """
@@ -30,7 +31,7 @@ def check_whole(source: ScriptSource) -> None:
         return  # the pass of `scan` has read all of it
     with ThreadPoolExecutor(_CHECK_THREADS, thread_name_prefix="check") as pool:
         running: deque[Future[object]] = deque()
-        for task in source.row_tasks():
+        for task in taken.row_tasks():
             if len(running) > _CHECK_THREADS:
                 running.popleft().result()
             running.append(pool.submit(task.read))
@@ -41,7 +42,7 @@ def check_whole(source: ScriptSource) -> None:
 def check_script(engine: Engine, source: ScriptSource) -> None:
     """Read all that is not rows, and refuse statements that a restore never executes."""
     refused = [
-        statement.reason or "a statement that leaves the database"
+        f"{_place(source, section, statement)}{statement.reason or 'a statement that leaves the database'}"
         for section in source.sections(NOT_ROWS)
         for statement in engine.statements(section)
         if statement.action is Action.REFUSE
@@ -51,6 +52,12 @@ def check_script(engine: Engine, source: ScriptSource) -> None:
             f"{source.path}: holds what a restore never executes: {few(refused)}",
             cure="remove it from the script, or dump the database alone (without --create or --databases)",
         )
+
+
+def _place(source: ScriptSource, section: Section, statement: Statement) -> str:
+    if section.position is None:
+        return ""
+    return f"{place(source.path, section.position + statement.offset)}: "
 
 
 def refuse_system(connector: Connector, where: str, database: str) -> None:
@@ -64,20 +71,26 @@ def refuse_system(connector: Connector, where: str, database: str) -> None:
 
 
 def refuse_obstacles(
-    where: str, contents: Sequence[str], findings: tuple[Finding, ...], *, drop: bool
+    where: str,
+    contents: Sequence[str],
+    findings: Sequence[Finding],
+    *,
+    drop: bool,
+    what: Literal["database", "tables"] = "database",
 ) -> None:
-    """Raise Refused with all that stands in the way of a restore."""
+    """Raise Refused with all that stands in the way of a restore of a database, or of some tables."""
     faults = [finding for finding in findings if finding.severity is not Severity.WARNING]
-    what = [finding.what for finding in faults]
+    said = [finding.what for finding in faults]
     cures = [finding.cure for finding in faults if finding.cure]
     if contents and not drop:
-        what.insert(0, f"the database is not empty ({', '.join(list(contents)[:3])} ...)")
-        cures.insert(0, "restore into another name with --target-database, or replace it with --drop")
-    if what:
-        raise Refused(
-            f"{where}: {few(what)}",
-            cure=few(cures) or None,
-        )
+        if what == "tables":
+            said.insert(0, f"tables are there already: {few(contents, ', ')}")
+            cures.insert(0, "replace them, and nothing else, with --drop")
+        else:
+            said.insert(0, f"the database is not empty ({', '.join(list(contents)[:3])} ...)")
+            cures.insert(0, "restore into another name with --target-database, or replace it with --drop")
+    if said:
+        raise Refused(f"{where}: {few(said)}", cure=few(cures) or None)
 
 
 def check_objects(database: str, record: BackupRecord | None, found: Mapping[str, int]) -> None:

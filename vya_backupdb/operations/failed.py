@@ -16,7 +16,7 @@ from vya_backupdb.catalog.publish import published, storage_errors
 from vya_backupdb.engines.base import Engine
 from vya_backupdb.errors import StorageError
 from vya_backupdb.log import printable
-from vya_backupdb.model import Action, SectionKind, Statement
+from vya_backupdb.model import Action, Section, SectionKind, Statement
 
 _SETTING: Final = re.compile(rb"\s*(?:/\*M?!\d*\s*)?(?:SET|ALTER\s+DATABASE)\b", re.IGNORECASE)
 """What others depend on: SET, and the ALTER DATABASE that mysqldump puts around what has another collation
@@ -24,6 +24,27 @@ than its database. (A PostgreSQL script with ALTER DATABASE is refused.)"""
 
 _DELIMITERS: Final = (b";;", b"$$", b"//", b"||", b"~~vya~~")
 _CLIENTS: Final = {"mysql": "mysql --comments DATABASE < FILE", "postgresql": "psql -d DATABASE -f FILE"}
+
+
+@dataclass(frozen=True)
+class Numbered:
+    """A statement, and where in the script it stands."""
+
+    statement: Statement
+    number: int
+    """In its section."""
+    section: Section
+    """Its body may be gone."""
+
+    def followed_by(self, statement: Statement) -> Numbered:
+        """Give a statement that comes of this one."""
+        return Numbered(statement, self.number, self.section)
+
+    def __str__(self) -> str:
+        of = f" of {self.section.object}" if self.section.object else ""
+        base = self.section.position
+        at = "" if base is None else f", at byte {base + self.statement.offset:,} of the script"
+        return f"statement {self.number:,} of its section of {self.section.kind}{of}{at}"
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Self
 
 from vya_backupdb.config.models import Instance
 from vya_backupdb.credentials.vault import Credential
-from vya_backupdb.engines.mysql import listing, preflight, target
+from vya_backupdb.engines.mysql import listing, preflight, target, target_tables
 from vya_backupdb.engines.mysql.facts import server_facts
 from vya_backupdb.engines.mysql.failures import connection_failed
 from vya_backupdb.engines.mysql.needs import needs_of, source_database
@@ -104,6 +104,8 @@ class MySQLConnector:
         facts: ServerFacts | None,
         script: Iterator[Section],
         largest_statement: int = 0,
+        *,
+        allow_references: bool = False,
     ) -> Sequence[Finding]:
         """Say what would go wrong with a backup on this server.
 
@@ -124,7 +126,38 @@ class MySQLConnector:
                 definition,
                 facts,
                 described.source,
+                allow_references=allow_references,
             )
+
+    def absent_roles(
+        self, script: Iterator[Section], definition: DatabaseDefinition | None
+    ) -> frozenset[str]:
+        """None: no dump of a database grants anything, and definers may be missing."""
+        return frozenset()
+
+    def own(self, definition: DatabaseDefinition, absent_roles: Collection[str]) -> DatabaseDefinition:
+        """Give the same: a database has no owner here."""
+        return definition
+
+    def missing(self, database: str, names: Collection[str]) -> frozenset[str]:
+        """Give those of these tables and sequences that are not there."""
+        with _refusals(RestoreError):
+            return target_tables.missing(self._queries, self.facts, database, names)
+
+    def examine_drop(self, database: str, tables: Collection[str]) -> Sequence[Finding]:
+        """Say what is there under a table's name and is none."""
+        with _refusals(RestoreError):
+            return tuple(target_tables.examine_drop(self._queries, self.facts, database, tables))
+
+    def drop_tables(self, database: str, tables: Collection[str]) -> None:
+        """Drop these tables; foreign keys of others that refer to them stay. Raises RestoreError."""
+        for statement in target_tables.drop_statements(database, tables):
+            self._change(statement)
+
+    def unmatched(self, database: str, tables: Collection[str]) -> Sequence[str]:
+        """Count the rows that refer to nothing, from or to these tables."""
+        with _refusals(RestoreError):
+            return target_tables.unmatched(self._queries, self.facts, database, tables)
 
     def create(self, database: str, definition: DatabaseDefinition | None) -> None:
         """Create the database, empty. Raises RestoreError."""

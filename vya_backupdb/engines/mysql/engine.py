@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import AbstractContextManager
 
 from vya_backupdb.config.models import Instance
@@ -13,9 +13,19 @@ from vya_backupdb.engines.mysql import driver, tools
 from vya_backupdb.engines.mysql.belonging import MySQLTables
 from vya_backupdb.engines.mysql.connector import MySQLConnector
 from vya_backupdb.engines.mysql.options import extra_options
+from vya_backupdb.engines.mysql.owners import ownerships
 from vya_backupdb.engines.mysql.restoring import statements
 from vya_backupdb.engines.mysql.script import MySQLScriptReader
-from vya_backupdb.model import DumpPlan, DumpTool, EngineName, ScriptReader, Section, ServerFacts, Statement
+from vya_backupdb.model import (
+    DumpPlan,
+    DumpTool,
+    EngineName,
+    Ownership,
+    ScriptReader,
+    Section,
+    ServerFacts,
+    Statement,
+)
 from vya_backupdb.streams.process import Command
 
 
@@ -60,6 +70,11 @@ class MySQLEngine:
     def tables(self, script: Iterable[Section]) -> MySQLTables:
         """Read the sections that hold no table's rows, and tell what belongs to which table."""
         return MySQLTables(script)
+
+    def ownerships(self, section: Section, absent: Collection[str] = ()) -> Iterator[Ownership]:
+        """Give what makes accounts the owners of things, and grants to roles of `absent`."""
+        del absent  # no dump of a database grants anything here
+        return ownerships(section)
 
 
 ENGINE: Engine = MySQLEngine()

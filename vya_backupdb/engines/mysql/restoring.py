@@ -80,11 +80,7 @@ def _statement(section: Section, part: Part) -> _Pair | None:
                 text, later = disabled_event(text, part.modes)
         elif made.verb == "ALTER" and made.kind in ("database", "schema"):
             text = without_database(text, part.modes)
-    reason = meaning.reason
-    if meaning.action is Action.REFUSE:
-        line = section.body.count(b"\n", 0, unit.text_start) + 1
-        reason = f"line {line}: {reason}"
-    return Statement(text, unit.text_start, meaning.action, reason, later=later), meaning
+    return Statement(text, unit.text_start, meaning.action, meaning.reason, later=later), meaning
 
 
 def _with_settings_for_later(pairs: Sequence[_Pair]) -> list[Statement]:

@@ -13,9 +13,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
+from typing import Final
 
 from vya_backupdb.engines.mysql.modes import Modes
 from vya_backupdb.engines.mysql.tokens import Piece, Token, tokens, unquoted
+from vya_backupdb.model import Span
+
+_HEAD: Final = 32
+"""Pieces of a CREATE in which its definer stands: only OR REPLACE, ALGORITHM and the like come before."""
 
 
 def unwrapped(text: bytes, modes: Modes) -> bytes:
@@ -97,3 +103,37 @@ def _backticked(text: bytes, piece: Piece) -> bytes:
 def _word(text: bytes, piece: Piece) -> str:
     token, start, end = piece
     return text[start:end].decode("latin-1").upper() if token is Token.WORD else ""
+
+
+# ---------------------------------------------------------------------------- definers
+
+
+def definer_clause(text: bytes, modes: Modes) -> Span | None:
+    """Tell where `DEFINER=account` stands in a CREATE; None: nowhere among its first words."""
+    pieces = list(islice(tokens(text, modes), _HEAD))
+    words = [_word(text, piece) for piece in pieces]
+    if "DEFINER" not in words:
+        return None
+    first = words.index("DEFINER")
+    last = first + 2  # behind the equals sign
+    if last >= len(pieces):
+        return None
+    behind = [text[start:end] for _, start, end in pieces[last + 1 : last + 3]]
+    if behind[:1] == [b"@"] or (behind[:1] == [b"("] and words[last] == "CURRENT_USER"):
+        last += 2
+    elif behind and behind[0].startswith(b"@"):
+        last += 1
+    return pieces[first][1], pieces[last][2]
+
+
+def acts_as_definer(text: bytes, modes: Modes) -> bool:
+    """Tell whether what a CREATE makes acts with its definer's rights: it does unless it says otherwise."""
+    words = ("SQL", "SECURITY", "INVOKER")
+    last = ("", "", "")
+    for piece in tokens(text, modes):
+        last = (*last[1:], _word(text, piece))
+        if last == words:
+            return False
+        if last[2] == "BEGIN":
+            break
+    return True

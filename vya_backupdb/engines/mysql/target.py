@@ -38,6 +38,8 @@ def examine(
     definition: MySQLDefinition | None,
     source: ServerFacts | None,
     original: str | None,
+    *,
+    allow_references: bool = False,
 ) -> list[Finding]:
     """Give everything that is found, not the first only; `original` is the database that was dumped.
 
@@ -49,7 +51,7 @@ def examine(
         *_definers(queries, facts, privileges, needs),
         *examine_settings(queries, facts, privileges, needs),
         *examine_definition(queries, facts, definition),
-        *_references(database, original, needs),
+        *_references(database, original, needs, allowed=allow_references),
     ]
 
 
@@ -161,21 +163,21 @@ def _accounts(accounts: Iterable[tuple[str, str]]) -> str:
 # ---------------------------------------------------------------------------- copies
 
 
-def _references(database: str, original: str | None, needs: Needs) -> Iterator[Finding]:
-    """Find what would let a copy under another name touch the original."""
+def _references(database: str, original: str | None, needs: Needs, *, allowed: bool) -> Iterator[Finding]:
+    """Find what would let a copy under another name touch the original, or show its data."""
     if original is None or original == database:
         return
-    found = references(needs, original)
-    acting = [f"{kind} {name}" for kind, name in found if kind != "view"]
-    if acting:
-        yield Finding(
-            Severity.FAULT,
-            f"objects name the database {original}, and in a copy they would change it: {few(acting)}",
-            cure="restore under the original name on another instance",
-        )
-    views = [name for kind, name in found if kind == "view"]
-    if views:
+    named = [f"{kind} {name}" for kind, name in references(needs, original)]
+    if named and allowed:
         yield Finding(
             Severity.WARNING,
-            f"views of the copy show data of the database {original} itself: {few(views)}",
+            f"objects of the copy act on the database {original}, not on the copy: {', '.join(named)}",
+            cure="alter them in the copy, or drop them; its events stay disabled until then",
+        )
+    elif named:
+        yield Finding(
+            Severity.FAULT,
+            f"objects name the database {original}, and in a copy they would act on it: {', '.join(named)}",
+            cure="restore under the original name on another instance, or allow it: --allow-references "
+            "(events stay disabled)",
         )

@@ -27,7 +27,7 @@ class About:
     other: str | None = None
     """A relation of another table that the statement needs."""
     attaches: bool = False
-    """Whether it makes a partition of `other`."""
+    """Whether it makes the table or index a partition of `other`."""
 
 
 _RELATIONS: Final = (b"TABLE", b"INDEX", b"SEQUENCE")
@@ -92,7 +92,7 @@ def _alter(cursor: Cursor) -> About | None:
         case b"SEQUENCE" if cursor.take(b"OWNED", b"BY"):
             return About(_table_of_column(cursor), makes=decode(name))
         case b"INDEX" if cursor.take(b"ATTACH", b"PARTITION"):
-            return About(_name(cursor), other=decode(name))
+            return About(_name(cursor), other=decode(name), attaches=True)
         case b"SEQUENCE" | b"INDEX":
             return About(decode(name))
         case b"STATISTICS" | b"SCHEMA":

@@ -8,7 +8,7 @@ server's own `aclexplode` cannot be used: it takes the text only where all the r
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -65,6 +65,20 @@ def roles(items: Iterable[str]) -> set[str]:
         if item.grantee is not None:
             named.add(item.grantee)
     return named
+
+
+def owned(items: Iterable[str], owner: str, account: str, absent: Collection[str]) -> Iterator[str]:
+    """Give the privileges of a database whose owner is another one; nothing for roles that are absent."""
+    for item in map(parse, items):
+        grantee = account if item.grantee == owner else item.grantee
+        grantor = account if item.grantor == owner else item.grantor
+        if grantee not in absent and grantor not in absent:
+            letters = item.plain + "".join(f"{letter}*" for letter in item.grantable)
+            yield f"{_quoted(grantee or '')}={letters}/{_quoted(grantor)}"
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"' if name else ""
 
 
 def statements(

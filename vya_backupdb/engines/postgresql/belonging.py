@@ -87,10 +87,14 @@ class PostgreSQLTables:
     def _referring(self, found: Iterable[tuple[About, bytes]]) -> Iterator[Reference]:
         for about, text in found:
             table, other = self._owners.get(about.name), self._other(about)
-            if table is not None and other is not None and other != table:
-                yield Reference(table, other, decode(b" ".join(text.split())))
-                if about.attaches:
-                    self._partitions.setdefault(other, []).append(table)
+            if table is None or other is None or other == table:
+                continue
+            is_partition = about.attaches and about.name == table
+            if is_partition:
+                self._partitions.setdefault(other, []).append(table)
+            if is_partition or not about.attaches:
+                kind = "partitioned table" if is_partition else "table"
+                yield Reference(table, other, decode(b" ".join(text.split())), kind)
 
     def _other(self, about: About) -> str | None:
         return None if about.other is None else self._owners.get(about.other, about.other)
@@ -141,4 +145,5 @@ class PostgreSQLTables:
         if about is None:
             return False
         is_own = about.name in schemas or self._owners.get(about.name) in tables
-        return is_own and self._other(about) not in absent
+        other = self._other(about)
+        return is_own and other not in absent and (not about.attaches or other in tables)

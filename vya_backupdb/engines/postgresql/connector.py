@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Final, Self
 
@@ -12,8 +12,8 @@ from psycopg import sql
 
 from vya_backupdb.config.models import Instance
 from vya_backupdb.credentials.vault import Credential
+from vya_backupdb.engines.postgresql import acl, objects, preflight, target, target_tables
 from vya_backupdb.engines.postgresql import definition as definitions
-from vya_backupdb.engines.postgresql import objects, preflight, target
 from vya_backupdb.engines.postgresql.completion import complete
 from vya_backupdb.engines.postgresql.connection import Connection, connect, lock_wait, where
 from vya_backupdb.engines.postgresql.failures import one_line, server_says
@@ -22,6 +22,7 @@ from vya_backupdb.engines.postgresql.listing import databases, server_facts
 from vya_backupdb.engines.postgresql.needs import needs
 from vya_backupdb.engines.postgresql.positions import positions
 from vya_backupdb.engines.postgresql.privileges import Unreadable, unreadable
+from vya_backupdb.engines.postgresql.requirements import requirements
 from vya_backupdb.engines.postgresql.session import PostgreSQLSession
 from vya_backupdb.errors import BackupError, ConnectionFailed, Refused, RestoreError, VyaBackupDBError
 from vya_backupdb.model import (
@@ -153,10 +154,13 @@ class PostgreSQLConnector:
         facts: ServerFacts | None,
         script: Iterator[Section],
         largest_statement: int = 0,
+        *,
+        allow_references: bool = False,
     ) -> Sequence[Finding]:
         """Give everything that would go wrong on this server, all at once.
 
         `largest_statement` has no bearing here: rows go through COPY, which has no packet limit to set.
+        Nor has `allow_references`: nothing in a database can name another one of the server.
         """
         wanted = _as_ours(definition)
         needed = needs(script)
@@ -165,6 +169,41 @@ class PostgreSQLConnector:
             present = definitions.read(self._in(database)) if is_empty else None
             found = target.examine(self._main, self.facts, database, wanted, facts, needed, present=present)
             return tuple(map(preflight.shown, found))
+
+    def absent_roles(
+        self, script: Iterator[Section], definition: DatabaseDefinition | None
+    ) -> frozenset[str]:
+        """Give the roles that a script and a definition name and the server has not."""
+        wanted = _as_ours(definition)
+        named = requirements(script).roles | acl.roles(wanted.acl or () if wanted else ())
+        with self._errors(RestoreError, "the roles cannot be read"):
+            return frozenset(target.missing_roles(self._main, named))
+
+    def own(self, definition: DatabaseDefinition, absent_roles: Collection[str]) -> DatabaseDefinition:
+        """Give the definition with the account as owner, and nothing granted to these roles."""
+        wanted = _as_ours(definition)
+        return definition if wanted is None else definitions.owned(wanted, self.facts.account, absent_roles)
+
+    def missing(self, database: str, names: Collection[str]) -> frozenset[str]:
+        """Give those of a script's names that the database has not."""
+        if not self.exists(database):
+            return frozenset(names) - target_tables.IN_A_NEW_DATABASE
+        with self._errors(RestoreError, f"the objects of {database} cannot be read"):
+            return target_tables.missing(self._in(database), names)
+
+    def examine_drop(self, database: str, tables: Collection[str]) -> Sequence[Finding]:
+        """Say what else would go, or stands in the way, if these tables were dropped."""
+        with self._errors(RestoreError, f"the objects of {database} cannot be read"):
+            return tuple(map(preflight.shown, target_tables.examine_drop(self._in(database), tables)))
+
+    def drop_tables(self, database: str, tables: Collection[str]) -> None:
+        """Drop these tables and nothing else. Raises Refused where the server would have to."""
+        with self._errors(Refused, f"the tables of {database} cannot be dropped"):
+            self._in(database).execute(target_tables.drop_statement(tables))
+
+    def unmatched(self, database: str, tables: Collection[str]) -> Sequence[str]:
+        """None: the server checks the rows when it makes a foreign key."""
+        return ()
 
     def create(self, database: str, definition: DatabaseDefinition | None) -> None:
         """Create the database from template0; `complete` gives it what would stand in a load's way.

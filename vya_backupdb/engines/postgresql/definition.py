@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from dataclasses import replace
 from typing import Final
 
 from psycopg import sql
@@ -139,6 +140,16 @@ def creation(database: str, definition: PostgreSQLDefinition | None, version: in
     if definition.tablespace != "pg_default":
         parts.append(sql.SQL("TABLESPACE {}").format(sql.Identifier(definition.tablespace)))
     return sql.SQL(" ").join(parts)
+
+
+def owned(
+    definition: PostgreSQLDefinition, account: str, absent_roles: Collection[str]
+) -> PostgreSQLDefinition:
+    """Give the same database as the account's own, without what is granted to roles that are absent."""
+    items = definition.acl
+    if items is not None:
+        items = tuple(acl.owned(items, definition.owner, account, absent_roles))
+    return replace(definition, owner=account, acl=items)
 
 
 def needed_for_the_load(definition: PostgreSQLDefinition) -> Iterator[DatabaseSetting]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import AbstractContextManager
 
 from vya_backupdb.config.models import Instance
@@ -11,9 +11,19 @@ from vya_backupdb.engines.base import Connector, Engine
 from vya_backupdb.engines.postgresql import driver, tools
 from vya_backupdb.engines.postgresql.belonging import PostgreSQLTables
 from vya_backupdb.engines.postgresql.connector import PostgreSQLConnector
+from vya_backupdb.engines.postgresql.owners import ownerships
 from vya_backupdb.engines.postgresql.script import PostgreSQLScriptReader
 from vya_backupdb.engines.postgresql.statements import statements
-from vya_backupdb.model import DumpPlan, DumpTool, EngineName, ScriptReader, Section, ServerFacts, Statement
+from vya_backupdb.model import (
+    DumpPlan,
+    DumpTool,
+    EngineName,
+    Ownership,
+    ScriptReader,
+    Section,
+    ServerFacts,
+    Statement,
+)
 from vya_backupdb.streams.process import Command
 
 
@@ -49,6 +59,10 @@ class PostgreSQLEngine:
     def tables(self, script: Iterable[Section]) -> PostgreSQLTables:
         """Read the sections that hold no table's rows, and tell what belongs to which table."""
         return PostgreSQLTables(script)
+
+    def ownerships(self, section: Section, absent: Collection[str] = ()) -> Iterator[Ownership]:
+        """Give what makes accounts the owners of things, and grants to roles of `absent`."""
+        return ownerships(section, absent)
 
 
 ENGINE: Engine = PostgreSQLEngine()

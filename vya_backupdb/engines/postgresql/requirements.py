@@ -39,6 +39,13 @@ def requirements(sections: Iterable[Section]) -> Requirements:
     )
 
 
+def roles_of(text: bytes) -> frozenset[str]:
+    """Give the roles that one statement names."""
+    gathered = _Gathered()
+    gathered.take(text)
+    return frozenset(gathered.roles)
+
+
 _NO_ROLE: Final = frozenset(
     (b"PUBLIC", b"CURRENT_USER", b"SESSION_USER", b"CURRENT_ROLE", b"USER", b"NONE", b"DEFAULT")
 )

@@ -49,7 +49,7 @@ def spans(section: Section) -> Iterator[tuple[Span, Statement]]:
         text = body[start : lexer.position]
         position = lexer.position
         if end is End.META_COMMAND:
-            yield (begin, position), _meta_command(section, text, start, lexer.meta_command - start)
+            yield (begin, position), _meta_command(text, start, lexer.meta_command - start)
             begin = position
             lexer.begin(position)
             continue
@@ -93,7 +93,7 @@ def _follow(altered: set[str], text: bytes) -> None:
 def _statement(section: Section, part: Part, text: bytes, start: int, altered: bool) -> Statement:
     reason = _refusal(section, part, text)
     if reason is not None:
-        return Statement(text, start, Action.REFUSE, reason=_at_line(section, start, reason))
+        return Statement(text, start, Action.REFUSE, reason=reason)
     in_post = section.kind is SectionKind.POST
     return Statement(
         text,
@@ -106,7 +106,7 @@ def _statement(section: Section, part: Part, text: bytes, start: int, altered: b
 _RESTRICTION: Final = re.compile(rb"\\(?:un)?restrict[ \t]+[A-Za-z0-9]+[ \t\r]*\n?\Z")
 
 
-def _meta_command(section: Section, text: bytes, start: int, backslash: int) -> Statement:
+def _meta_command(text: bytes, start: int, backslash: int) -> Statement:
     if _RESTRICTION.match(text):
         return Statement(text.rstrip(), start, Action.SKIP)
     command = decode(text[backslash:].split(None, 1)[0])
@@ -114,13 +114,7 @@ def _meta_command(section: Section, text: bytes, start: int, backslash: int) -> 
         reason = f"{command} leaves the database"
     else:
         reason = f"{command} is a command of psql's own, and those are never executed"
-    reason = _at_line(section, start + backslash, reason)
-    return Statement(text.rstrip(b"\n"), start, Action.REFUSE, reason=reason)
-
-
-def _at_line(section: Section, position: int, reason: str) -> str:
-    line = section.body.count(b"\n", 0, position) + 1
-    return f"line {line}: {reason}"
+    return Statement(text.rstrip(b"\n"), start + backslash, Action.REFUSE, reason=reason)
 
 
 _DATABASE: Final = frozenset((b"DATABASE",))

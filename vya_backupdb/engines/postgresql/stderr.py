@@ -33,8 +33,8 @@ _TABLE: Final = tuple(
 CURES: Final = (
     (
         r"invalid memory alloc request size|Cannot enlarge string buffer",
-        "a row of that table is more than 1 GiB as text (bytea: 512 MiB), and no dump can hold it:"
-        " keep it in several rows, or as large objects",
+        "a row of that table is more than 1 GiB as text (bytea: 512 MiB), and no dump can hold it: "
+        "keep it in several rows, or as large objects",
     ),
     (
         r"conflict with recovery",

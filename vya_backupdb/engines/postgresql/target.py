@@ -55,6 +55,11 @@ def _missing(connection: Connection, catalog: str, column: str, names: Collectio
     return [name for (name,) in connection.execute(query, [sorted(names)])]
 
 
+def missing_roles(connection: Connection, names: Collection[str]) -> list[str]:
+    """Give those of these roles that the server has not."""
+    return _missing(connection, "pg_roles", "rolname", names)
+
+
 def _versions(
     connection: Connection, facts: ServerFacts, source: ServerFacts | None, needs: Needs
 ) -> Iterator[Finding]:
@@ -95,14 +100,14 @@ def _roles(
     if definition is not None:
         named |= {definition.owner, *acl.roles(definition.acl or ())}
         settings = {setting.role for setting in definition.settings if setting.role is not None}
-    for name in _missing(connection, "pg_roles", "rolname", named):
+    for name in missing_roles(connection, named):
         yield Finding(
             Severity.FAULT,
             f"the role {name!r} owns something or was granted something, and is not on the server",
             name,
-            "restore the users first, or CREATE ROLE",
+            "restore the users first, or CREATE ROLE, or restore with --no-owner",
         )
-    for name in _missing(connection, "pg_roles", "rolname", settings - named):
+    for name in missing_roles(connection, settings - named):
         yield Finding(
             Severity.WARNING,
             f"the role {name!r} has settings in the database, and is not on the server: they are left out",

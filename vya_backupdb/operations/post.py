@@ -1,0 +1,133 @@
+"""Execute what follows the rows: indexes and constraints side by side, the rest in order, events last."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+
+from vya_backupdb.archive.source import ScriptSource
+from vya_backupdb.engines.base import Engine, Session
+from vya_backupdb.errors import StatementFailed
+from vya_backupdb.log import get_logger
+from vya_backupdb.model import SectionKind, Statement
+from vya_backupdb.operations.failed import FailedStatement, Numbered, is_setting
+from vya_backupdb.operations.sessions import Sessions
+
+log = get_logger(__name__)
+
+
+@dataclass
+class PostReport:
+    """What came of the statements after the rows."""
+
+    failed: list[FailedStatement] = field(default_factory=list)
+    """Those that failed; the rest was executed."""
+    to_do: list[Statement | FailedStatement] = field(default_factory=list)
+    """The same, and among them the settings in the script's order that they may depend on."""
+
+
+class PostLoader:
+    """Executes the post sections of one script, over up to `jobs` sessions."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        source: ScriptSource,
+        sessions: Sessions,
+        *,
+        jobs: int,
+        stop_on_error: bool,
+        enable_events: bool,
+    ) -> None:
+        self._engine = engine
+        self._source = source
+        self._sessions = sessions
+        self._jobs = jobs
+        self._stop_on_error = stop_on_error
+        self._enable_events = enable_events
+        self._lock = threading.Lock()
+        self._report = PostReport()
+
+    def load(self) -> PostReport:
+        """Run neighbours of one parallel class side by side, all else alone and in order.
+
+        Raises StatementFailed at the first failure with `stop_on_error`, else only for a lost connection.
+        """
+        afterwards: list[Numbered] = []
+        batch: list[Numbered] = []
+        with self._sessions.open() as session:
+            for numbered in self._statements():
+                statement = numbered.statement
+                if batch and statement.parallel != batch[0].statement.parallel:
+                    self._run_batch(session, batch)
+                    batch = []
+                if statement.last:
+                    afterwards.append(numbered)
+                elif statement.parallel is not None:
+                    batch.append(numbered)
+                else:
+                    self._try(session, numbered)
+                if statement.later is not None:
+                    afterwards += self._later(numbered, statement.later)
+            self._run_batch(session, batch)
+            session.commit()
+            for numbered in afterwards:
+                self._try(session, numbered)
+            session.commit()
+        return self._report
+
+    def _statements(self) -> Iterator[Numbered]:
+        for section in self._source.sections({SectionKind.POST}):
+            where = replace(section, body=b"")  # they may wait long, and bodies are large
+            for number, statement in enumerate(self._engine.statements(section), start=1):
+                yield Numbered(statement, number, where)
+
+    def _later(self, numbered: Numbered, text: bytes) -> Iterator[Numbered]:
+        """Give what enables an event, and its settings; where that must not be, tell it."""
+        later = numbered.followed_by(Statement(text, numbered.statement.offset))
+        if self._enable_events:
+            yield later
+        elif not is_setting(later.statement):
+            shown = text.decode("utf-8", "backslashreplace")
+            self._sessions.notice(f"an event stays disabled until somebody executes: {shown}")
+
+    def _run_batch(self, session: Session, batch: list[Numbered]) -> None:
+        if self._jobs == 1 or len(batch) < 2:
+            for numbered in batch:
+                self._try(session, numbered)
+            return
+        remaining = iter(batch)
+
+        def work() -> None:
+            with self._sessions.open() as own:
+                while True:
+                    self._sessions.check_stop()
+                    with self._lock:
+                        numbered = next(remaining, None)
+                    if numbered is None:
+                        return
+                    self._try(own, numbered)
+                    own.commit()
+
+        with ThreadPoolExecutor(self._jobs, thread_name_prefix="load") as pool:
+            self._sessions.wait_for([pool.submit(work) for _ in range(min(self._jobs, len(batch)))])
+
+    def _try(self, session: Session, numbered: Numbered) -> None:
+        """Execute a statement after the rows; a refusal of the server is noted and the rest goes on."""
+        statement = numbered.statement
+        if is_setting(statement):
+            with self._lock:
+                self._report.to_do.append(statement)
+        try:
+            self._sessions.retry(lambda: self._sessions.execute(session, statement))
+        except StatementFailed as error:
+            error.what += f" ({numbered})"
+            if error.connection_lost or self._stop_on_error:
+                raise
+            log.error("statement failed", error=error.what)
+            failed = FailedStatement(statement, error.what)
+            with self._lock:
+                self._report.failed.append(failed)
+                self._report.to_do.append(failed)

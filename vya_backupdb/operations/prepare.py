@@ -1,0 +1,115 @@
+"""What a restore finds out before anything runs: what of the script, into what, and what is wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vya_backupdb.archive.source import ScriptSource
+from vya_backupdb.catalog import journal
+from vya_backupdb.catalog.record import BackupRecord
+from vya_backupdb.errors import few
+from vya_backupdb.model import DatabaseDefinition, Finding
+from vya_backupdb.operations.checks import (
+    NOT_ROWS,
+    check_script,
+    check_whole,
+    refuse_obstacles,
+    refuse_system,
+)
+from vya_backupdb.operations.choose import Chosen
+from vya_backupdb.operations.owners import owned
+from vya_backupdb.operations.request import RestoreRequest, Target
+from vya_backupdb.operations.tables import ChosenTables, choose_tables
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A restore that may begin."""
+
+    script: ScriptSource
+    """What of the file is restored."""
+    definition: DatabaseDefinition | None
+    """Of the database; None: not known, or the database is left as it is."""
+    is_present: bool
+    """Whether the database is there."""
+    tables: ChosenTables | None
+    """None: the whole database is restored."""
+    to_drop: str | None
+    """The question that must be answered before anything is dropped; None: nothing is."""
+    enable_events: bool
+    findings: tuple[Finding, ...]
+
+
+def is_restored(target: Target, request: RestoreRequest, record: BackupRecord | None) -> bool:
+    """Whether the last thing that the journal knows of the database is a whole restore of this backup.
+
+    Restores of single tables are no whole restore, and after one of them the database is another.
+    """
+    if record is None or request.drop or request.tables:
+        return False
+    last = None
+    for entry in journal.entries(target.folder):
+        if entry["event"].startswith("restore") and entry.get("database") == target.database:
+            last = entry
+    is_whole = last is not None and last["event"] == "restore" and "tables" not in last
+    return is_whole and last is not None and last.get("backup") == record.id
+
+
+def prepare(
+    target: Target, source: ScriptSource, chosen: Chosen, request: RestoreRequest, *, is_present: bool
+) -> Prepared:
+    """Read and check the file and the target. Raises Refused with all that is in the way."""
+    connector, database, record = target.connector, target.database, chosen.record
+    if is_present:
+        refuse_system(connector, str(target), database)
+    definition = record.definition if record else None
+    findings: list[Finding] = []
+    script, tables = source, None
+    source.scan()
+    if request.tables:
+        tables = choose_tables(target, source, request.tables)
+        script = tables.script
+        findings += tables.findings
+        if is_present:
+            definition = None
+    if request.no_owner:
+        disowned = owned(target, script, definition)
+        script, definition = disowned.script, disowned.definition
+        findings += disowned.findings
+    check_whole(source, script)
+    check_script(target.engine, script)
+    findings += connector.examine_target(
+        database,
+        definition,
+        record.server if record else None,
+        script.sections(NOT_ROWS),
+        script.scan().largest_statement,
+        allow_references=request.allow_references,
+    )
+    in_the_way = _in_the_way(target, tables, is_present=is_present)
+    if tables is not None and in_the_way and request.drop:
+        findings += connector.examine_drop(database, in_the_way)
+    refuse_obstacles(
+        str(target), in_the_way, findings, drop=request.drop, what="tables" if tables else "database"
+    )
+    return Prepared(
+        script=script,
+        definition=definition,
+        is_present=is_present,
+        tables=tables,
+        to_drop=_question(target, tables) if in_the_way else None,
+        enable_events=not request.allow_references or (record is not None and record.database == database),
+        findings=tuple(findings),
+    )
+
+
+def _in_the_way(target: Target, tables: ChosenTables | None, *, is_present: bool) -> tuple[str, ...]:
+    if tables is not None:
+        return tables.present
+    return tuple(target.connector.contents(target.database)) if is_present else ()
+
+
+def _question(target: Target, tables: ChosenTables | None) -> str:
+    if tables is None:
+        return f"Drop the database {target.database} on {target.instance.id} with all that is in it?"
+    return f"Drop the tables {few(tables.present, ', ')} of {target} with all their rows?"

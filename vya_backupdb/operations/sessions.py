@@ -1,0 +1,118 @@
+"""The sessions of one load: each has replayed the script's header, and all end when one fails."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_EXCEPTION, Future, wait
+from contextlib import contextmanager
+
+from vya_backupdb.archive.source import ScriptSource
+from vya_backupdb.engines.base import Engine, Session
+from vya_backupdb.errors import RestoreError, StatementFailed
+from vya_backupdb.log import get_logger
+from vya_backupdb.model import Action, SectionKind, Statement
+
+log = get_logger(__name__)
+
+_RETRIES = 5
+"""Attempts at a section or statement that the server ended for a deadlock."""
+
+
+class Sessions:
+    """Opens sessions for the threads of a load, and executes statements in them."""
+
+    def __init__(self, engine: Engine, open_session: Callable[[], Session], source: ScriptSource) -> None:
+        self._engine = engine
+        self._open_session = open_session
+        self._source = source
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._sessions: list[Session] = []
+        self.notices: list[str] = []
+        """What was left out on purpose, once each."""
+
+    @contextmanager
+    def open(self) -> Iterator[Session]:
+        """Give another session, in which the header has been executed."""
+        session = self._open_session()
+        with self._lock:
+            self._sessions.append(session)
+        try:
+            for section in self._source.sections({SectionKind.HEADER}):
+                for statement in self._engine.statements(section):
+                    self.execute(session, statement)
+            yield session
+        finally:
+            with self._lock:
+                self._sessions.remove(session)
+            session.close()
+
+    def execute(self, session: Session, statement: Statement) -> int:
+        """Do with a statement what its action says, and give the rows that it took."""
+        if statement.action is Action.REFUSE:
+            raise RestoreError(
+                f"refused to execute: {statement.reason}", cure="remove the statement from the script"
+            )
+        if statement.action is Action.SKIP:
+            if statement.reason:
+                self.notice(statement.reason)
+            return 0
+        return session.execute(statement)
+
+    def notice(self, text: str) -> None:
+        """Keep what the report must say, once."""
+        with self._lock:
+            if text not in self.notices:
+                self.notices.append(text)
+
+    def retry(self, act: Callable[[], int]) -> int:
+        """Do it again where the server ended it for a deadlock."""
+        for attempt in range(1, _RETRIES + 1):
+            try:
+                return act()
+            except StatementFailed as error:
+                if not error.retryable or attempt == _RETRIES:
+                    raise
+                log.debug("retrying after a deadlock", attempt=attempt)
+                time.sleep(0.05 * 2**attempt)
+        raise AssertionError("unreachable")
+
+    # ------------------------------------------------------------------ threads
+
+    def wait_for(self, futures: Iterable[Future[None]]) -> None:
+        """Wait for all; at the first failure or interruption stop the others, and raise it."""
+        waiting = set(futures)
+        try:
+            done, pending = wait(waiting, return_when=FIRST_EXCEPTION)
+            if pending or any(future.exception() for future in done):
+                self._halt()
+                wait(pending)
+        except BaseException:
+            self._halt()
+            raise
+        failures = [error for future in waiting if (error := future.exception())]
+        real = [error for error in failures if not isinstance(error, _StopError)]
+        if failures:
+            raise (real or failures)[0]
+
+    def _halt(self) -> None:
+        self._stop.set()
+        with self._lock:
+            sessions = list(self._sessions)
+        # a server that hangs lets each of them wait for its own time limit
+        threads = [threading.Thread(target=session.cancel, daemon=True) for session in sessions]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    def check_stop(self) -> None:
+        """End this thread where another one has failed."""
+        if self._stop.is_set():
+            raise _StopError
+
+
+class _StopError(Exception):
+    """Another thread of the load has failed."""
