@@ -29,7 +29,7 @@ CREATE TRIGGER order_log AFTER INSERT ON orders FOR EACH ROW INSERT INTO log VAL
 CREATE TRIGGER customer_log AFTER INSERT ON customers FOR EACH ROW INSERT INTO log VALUES ('customer');
 CREATE VIEW big AS SELECT * FROM orders WHERE amount > 100;
 CREATE PROCEDURE p() SELECT 1;
-CREATE EVENT e ON SCHEDULE EVERY 1 YEAR DO INSERT INTO log VALUES ('event');
+CREATE EVENT e ON SCHEDULE EVERY 1 YEAR STARTS '2037-01-01' DO INSERT INTO log VALUES ('event');
 """,
     "postgresql": """
 CREATE SCHEMA app;
@@ -68,14 +68,13 @@ def count(site: Site, server: ScratchServer, database: str, table: str) -> int:
 
 def of_tables(site: Site, server: ScratchServer, database: str) -> list[str]:
     """What makes and fills the tables orders and customers, as the server's own tool dumps it."""
-    script = plain_dump(server, database).decode()
-    others = "big|log" if site.postgresql else "big|`log`|procedure|PROCEDURE|EVENT|event"
-    statements = re.split(r"(?<=;)\n" if site.postgresql else r"(?<=;)\n(?:;;\n)?", script)
-    return [
-        re.sub(r"(?m)^--.*\n|\s+$", "", text)
-        for text in statements
-        if re.search("orders|customers|order_log", text) and not re.search(rf"\b(?:{others})\b", text)
-    ]
+    script = re.sub(r"(?m)^--.*\n", "", plain_dump(server, database).decode())
+    others = re.compile(r"\b(?:big|log|PROCEDURE|EVENT)\b")
+    return sorted(  # the order depends on what else there is
+        text.strip()
+        for text in re.split(r"(?<=;)\n", script)
+        if re.search("orders|customers|order_log", text) and not others.search(text)
+    )
 
 
 @contextmanager
@@ -207,6 +206,7 @@ def test_what_depends_on_a_table_is_in_the_way_of_dropping_it(site: Site, databa
     assert "publication news loses the table app.orders" in said(outcome)
 
 
+@pytest.mark.limitation("mysql-unchecked-foreign-keys")
 def test_rows_that_refer_to_nothing_are_counted(site: Site, database: str) -> None:
     if site.postgresql:
         pytest.skip("PostgreSQL checks the rows itself")
@@ -530,6 +530,7 @@ def copy(site: Site, database: str) -> Iterator[str]:
     drop_database(site.source, name)
 
 
+@pytest.mark.limitation("mysql-copy-references")
 def test_a_copy_that_names_the_original_is_refused_unless_that_is_allowed(
     site: Site, database: str, copy: str
 ) -> None:

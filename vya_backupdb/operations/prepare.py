@@ -41,7 +41,7 @@ class Prepared:
 
 
 def is_restored(target: Target, request: RestoreRequest, record: BackupRecord | None) -> bool:
-    """Whether the last thing that the journal knows of the database is a whole restore of this backup.
+    """Whether the last thing that the journal knows of the database is such a whole restore of this backup.
 
     Restores of single tables are no whole restore, and after one of them the database is another.
     """
@@ -51,8 +51,9 @@ def is_restored(target: Target, request: RestoreRequest, record: BackupRecord | 
     for entry in journal.entries(target.folder):
         if entry["event"].startswith("restore") and entry.get("database") == target.database:
             last = entry
-    is_whole = last is not None and last["event"] == "restore" and "tables" not in last
-    return is_whole and last is not None and last.get("backup") == record.id
+    if last is None or last["event"] != "restore" or "tables" in last:
+        return False
+    return bool(last.get("backup") == record.id and last.get("no_owner", False) == request.no_owner)
 
 
 def prepare(

@@ -111,6 +111,7 @@ def _restore(
         "backup": record.id if record else None,
         "file": chosen.path.name,
         **({"tables": tables} if tables else {}),
+        **({"no_owner": True} if request.no_owner else {}),
     }
     journal.append(target.folder, "restore started", facts)
     log.info("restore started", instance=target.instance.id, **facts)
