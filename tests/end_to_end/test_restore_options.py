@@ -72,7 +72,7 @@ def of_tables(site: Site, server: ScratchServer, database: str) -> list[str]:
     others = re.compile(r"\b(?:big|log|PROCEDURE|EVENT)\b")
     return sorted(  # the order depends on what else there is
         text.strip()
-        for text in re.split(r"(?<=;)\n", script)
+        for text in re.split(r"(?<=[;.])\n", script)
         if re.search("orders|customers|order_log", text) and not others.search(text)
     )
 
