@@ -65,8 +65,8 @@ class Statement:
     """Neighbours with the same value may run at the same time (`index`, `foreign key` ...); None: alone."""
     last: bool = False
     """True for what acts by itself (event triggers): after all other post statements."""
-    later: bytes | None = None
-    """Executed after everything else, e.g. `ALTER EVENT e ENABLE` for an event created disabled."""
+    later: tuple[bytes, ...] = ()
+    """Executed after everything else, e.g. what enables an event that was created disabled."""
 
 
 Span = tuple[int, int]

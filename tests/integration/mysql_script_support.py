@@ -261,8 +261,7 @@ def restore(server: ScratchServer, database: str, found: Sequence[Section], *, j
             if statement.action is Action.EXECUTE:
                 affected = connection.query(statement.text)
                 taken += affected if section.kind is SectionKind.ROWS else 0
-            if statement.later is not None:
-                later.append(statement.later)
+            later.extend(statement.later)
         return taken
 
     def session(kind: SectionKind, wanted: Sequence[Section]) -> None:

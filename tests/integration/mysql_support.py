@@ -6,6 +6,7 @@ import secrets
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ import pytest
 from pydantic import SecretStr
 
 from scripts.sample.clients import run_sql
+from tests.conftest import NewDatabase
+from tests.values import checksums
 from vya_backupdb.config.models import Dump, Instance
 from vya_backupdb.credentials.vault import Credential
 from vya_backupdb.engines.mysql.connector import MySQLConnector
@@ -137,13 +140,45 @@ def restored(
                 assert statement.action is not Action.REFUSE, statement.reason
                 if statement.action is Action.EXECUTE:
                     session.execute(statement)
-                if statement.later is not None:
-                    later.append(statement.later)
+                later += statement.later
             session.commit()
         for text in later:
             session.execute(Statement(text, 0))
     finally:
         session.close()
+
+
+@dataclass(frozen=True)
+class Trip:
+    """How a database came through a backup and a restore under another name on the same server."""
+
+    findings: tuple[Finding, ...]
+    script: bytes
+    same_values: bool
+    same_objects: bool
+
+    @property
+    def named(self) -> dict[str | None, str]:
+        """What was said beforehand of each object."""
+        return {finding.object: finding.what for finding in self.findings}
+
+
+def trip(server: ScratchServer, new_database: NewDatabase, sql: str) -> Trip:
+    """Make a database, plan, dump, restore; raises what the restore raises."""
+    database, copy = new_database(server), new_database(server)
+    run_sql(server, sql, database)
+    plan = plan_of(server, database)
+    done = dumped(server, database)
+    assert done.returncode == 0, done.stderr
+    restored(server, copy, done.stdout)
+    with connected(server) as connector:
+        counts = connector.object_counts(copy)
+    return Trip(
+        plan.findings,
+        done.stdout,
+        checksums(server, copy) == checksums(server, database),
+        counts == plan.object_counts,
+    )
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from tests.unit.mysql_script_samples import (
 from vya_backupdb.engines.mysql.definitions import Definition, definition
 from vya_backupdb.engines.mysql.modes import PLAIN, Modes
 from vya_backupdb.engines.mysql.restoring import definers, definitions, statements
-from vya_backupdb.engines.mysql.rewriting import disabled_event, unwrapped, without_database
+from vya_backupdb.engines.mysql.rewriting import kept_disabled, unwrapped, without_database
 from vya_backupdb.model import Action, Section, SectionKind, Statement
 
 ANSI = Modes(ansi_quotes=True)
@@ -215,48 +215,47 @@ def test_final_view_keeps_its_definer_in_its_comment() -> None:
 
 
 SCHEDULE = b"CREATE DEFINER=`ro``ot`@`%` EVENT `ENABLE` ON SCHEDULE EVERY 1 DAY STARTS '2030-01-01' "
-ENABLING = b"ALTER DEFINER=`ro``ot`@`%` EVENT `ENABLE` ENABLE"
+ALTERING = b"ALTER DEFINER=`ro``ot`@`%` EVENT `ENABLE`"
+ENABLING = ALTERING + b" ON SCHEDULE EVERY 1 DAY STARTS '2030-01-01' ON COMPLETION PRESERVE ENABLE"
+DROPPING = ALTERING + b" ON COMPLETION NOT PRESERVE"
+KEPT = b"ON COMPLETION PRESERVE DISABLE"
 
 
 @pytest.mark.parametrize(
-    ("before", "after"),
+    ("before", "after", "later"),
     [
-        (b"ON COMPLETION PRESERVE ENABLE", b"ON COMPLETION PRESERVE DISABLE"),
+        (b"ON COMPLETION PRESERVE ENABLE", KEPT, (ENABLING,)),
         (
             b"ON COMPLETION NOT PRESERVE ENABLE COMMENT 'ENABLE'",
-            b"ON COMPLETION NOT PRESERVE DISABLE COMMENT 'ENABLE'",
+            KEPT + b" COMMENT 'ENABLE'",
+            (ENABLING, DROPPING),
         ),
-        (b"COMMENT 'x'", b"DISABLE COMMENT 'x'"),
-        (b"/* ENABLE */ ENABLE", b"/* ENABLE */ DISABLE"),
-        (
-            b"ENDS '2031-01-01' + INTERVAL (1 DO ENABLE) DAY ENABLE",
-            b"ENDS '2031-01-01' + INTERVAL (1 DO ENABLE) DAY DISABLE",
-        ),
+        (b"COMMENT 'x'", KEPT + b" COMMENT 'x'", (ENABLING, DROPPING)),
+        (b"COMMENT 'ENABLE' /* ENABLE */", KEPT + b" COMMENT 'ENABLE' /* ENABLE */", (ENABLING, DROPPING)),
+        (b"ON COMPLETION PRESERVE DISABLE", KEPT, ()),
+        (b"ON COMPLETION NOT PRESERVE DISABLE", KEPT, (DROPPING,)),
+        (b"DISABLE ON SLAVE", KEPT + b" ON SLAVE", (DROPPING,)),
+        (b"ON COMPLETION PRESERVE DISABLE ON REPLICA", KEPT + b" ON REPLICA", ()),
     ],
 )
-def test_event_is_created_disabled_and_enabled_later(before: bytes, after: bytes) -> None:
+def test_event_is_created_disabled_and_preserved_and_becomes_what_it_was_later(
+    before: bytes, after: bytes, later: tuple[bytes, ...]
+) -> None:
     body = b"DO BEGIN /* ENABLE */ SELECT 'ENABLE', `DISABLE`; -- ENABLE\n END"
-    text, later = disabled_event(SCHEDULE + before + b" " + body, PLAIN)
-    assert text == SCHEDULE + after + b" " + body
-    assert later == ENABLING
+    assert kept_disabled(SCHEDULE + before + b" " + body, PLAIN) == (SCHEDULE + after + b" " + body, later)
 
 
-def test_event_without_any_state_is_created_disabled_too() -> None:
-    assert disabled_event(b"CREATE EVENT e ON SCHEDULE EVERY 1 DAY DO SELECT 1", PLAIN) == (
-        b"CREATE EVENT e ON SCHEDULE EVERY 1 DAY DISABLE DO SELECT 1",
-        b"ALTER EVENT e ENABLE",
-    )
-
-
-@pytest.mark.parametrize("state", [b"DISABLE", b"DISABLE ON SLAVE", b"DISABLE ON REPLICA"])
-def test_disabled_event_stays_as_it_is(state: bytes) -> None:
-    text = SCHEDULE + b"ON COMPLETION PRESERVE " + state + b" DO SELECT 'ENABLE'"
-    assert disabled_event(text, PLAIN) == (text, None)
+def test_the_whole_schedule_is_repeated_where_an_event_is_enabled() -> None:
+    schedule = b"AT '2031-01-01' + INTERVAL (1 DO ENABLE) DAY"
+    text, later = kept_disabled(b"CREATE EVENT e ON SCHEDULE " + schedule + b" ENABLE DO SELECT 1", PLAIN)
+    assert text == b"CREATE EVENT e ON SCHEDULE " + schedule + b" ON COMPLETION PRESERVE DISABLE DO SELECT 1"
+    assert later[0] == b"ALTER EVENT e ON SCHEDULE " + schedule + b" ON COMPLETION PRESERVE ENABLE"
 
 
 def test_names_in_ansi_quotes_get_backticks_where_the_event_is_enabled() -> None:
-    text = b'CREATE DEFINER="root"@"localhost" EVENT "e`x" ON SCHEDULE EVERY 1 DAY ENABLE DO SELECT 1'
-    assert disabled_event(text, ANSI)[1] == b"ALTER DEFINER=`root`@`localhost` EVENT `e``x` ENABLE"
+    text = b'CREATE DEFINER="root"@"localhost" EVENT "e`x" ON SCHEDULE EVERY 1 DAY DISABLE DO SELECT 1'
+    (later,) = kept_disabled(text, ANSI)[1]
+    assert later == b"ALTER DEFINER=`root`@`localhost` EVENT `e``x` ON COMPLETION NOT PRESERVE"
 
 
 def test_event_is_enabled_between_the_settings_that_it_was_created_with() -> None:
@@ -267,22 +266,28 @@ def test_event_is_enabled_between_the_settings_that_it_was_created_with() -> Non
     last = b"collation_connection  = @saved_col_connection */ ;;\n"
     region = region.replace(first, first + b"ALTER DATABASE `x` COLLATE b ;;\n")
     region = region.replace(last, last + b"ALTER DATABASE `x` COLLATE a ;;\n")
-    found = [s.later for section in sections(dump(region)) for s in statements(section) if s.later]
-    assert found == [
+    found = [text for section in sections(dump(region)) for s in statements(section) for text in s.later]
+    assert found[-14:] == [
         b"ALTER DATABASE COLLATE b",
         b"/*!50003 SET @saved_cs_client      = @@character_set_client */",
         b"/*!50003 SET @saved_col_connection = @@collation_connection */",
         b"/*!50003 SET character_set_client  = utf8mb4 */",
         b"/*!50003 SET collation_connection  = utf8mb4_general_ci */",
-        b"ALTER DEFINER=`root`@`localhost` EVENT `on` ENABLE",
+        b"/*!50003 SET @saved_time_zone      = @@time_zone */",
+        b"/*!50003 SET time_zone             = 'SYSTEM' */",
+        b"ALTER DEFINER=`root`@`localhost` EVENT `on` ON SCHEDULE EVERY 1 DAY ON COMPLETION PRESERVE ENABLE",
+        b"ALTER DEFINER=`root`@`localhost` EVENT `on` ON COMPLETION NOT PRESERVE",
+        b"/*!50003 SET time_zone             = @saved_time_zone */",
         b"/*!50003 SET character_set_client  = @saved_cs_client */",
         b"/*!50003 SET collation_connection  = @saved_col_connection */",
         b"ALTER DATABASE COLLATE a",
+        b"/*!50106 SET TIME_ZONE= @save_time_zone */",
     ]
 
 
 def test_nothing_else_is_done_later() -> None:
-    script = dump(events((b"off", b"EVERY 1 DAY DISABLE", b"SELECT 1")), procedure(b"p", b"SELECT 1"))
+    off = (b"off", b"EVERY 1 DAY ON COMPLETION PRESERVE DISABLE", b"SELECT 1")
+    script = dump(events(off), procedure(b"p", b"SELECT 1"))
     assert not any(s.later for section in sections(script) for s in statements(section))
 
 

@@ -69,8 +69,8 @@ class PostLoader:
                     batch.append(numbered)
                 else:
                     self._try(session, numbered)
-                if statement.later is not None:
-                    afterwards += self._later(numbered, statement.later)
+                for text in statement.later:
+                    afterwards += self._later(numbered, text)
             self._run_batch(session, batch)
             session.commit()
             for numbered in afterwards:

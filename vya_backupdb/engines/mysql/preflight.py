@@ -9,6 +9,8 @@ from typing import Final
 from vya_backupdb.config.models import Instance
 from vya_backupdb.engines.mysql import listing
 from vya_backupdb.engines.mysql.facts import is_mariadb, on
+from vya_backupdb.engines.mysql.hostile import histogram_options, hostile_objects
+from vya_backupdb.engines.mysql.losses import changed_values
 from vya_backupdb.engines.mysql.naming import few
 from vya_backupdb.engines.mysql.partial import leave_out
 from vya_backupdb.engines.mysql.privileges import Privileges, parse_grants
@@ -115,10 +117,10 @@ def plan_dump(
     findings = [
         *_missing_privileges(facts, privileges, database, tables, locked=bool(locked)),
         *omitted.findings,
-        *_hostile_events(queries, database),
         *_unlike_transactions(locked),
         *_rows_elsewhere(with_rows),
-        *_lost_history(queries, facts, database, tables),
+        *hostile_objects(queries, facts, database, tables),
+        *changed_values(queries, facts, database, with_rows),
     ]
     if listing.is_read_only(queries, facts, database):
         findings.append(
@@ -134,7 +136,7 @@ def plan_dump(
         findings=tuple(findings),
         consistency="locked" if locked else "snapshot",
         object_counts=dict(counts),
-        tool_options=tuple(omitted.options),
+        tool_options=(*omitted.options, *histogram_options(queries, facts, database)),
         left_out=omitted.as_recorded(),
     )
 
@@ -166,27 +168,6 @@ def _missing_privileges(
         yield routines_finding(facts, privileges, database)
 
 
-def _hostile_events(queries: Queries, database: str) -> Iterator[Finding]:
-    """Name the events over which the tools never end.
-
-    They look for a delimiter that is not in SHOW CREATE EVENT, and with `;;` in it they look for ever
-    (mysqldump 9.7, mariadb-dump 10.11 and 11.8).
-    """
-    rows = queries.rows(
-        "SELECT event_name FROM information_schema.events WHERE event_schema = %s AND"
-        " LOCATE(';;', CONCAT_WS(' ', event_name, event_definition, event_comment, definer)) > 0",
-        database,
-    )
-    for (name,) in rows:
-        yield Finding(
-            Severity.FAULT,
-            f"the event {name} has two semicolons in a row in its body, name or comment: the dump tool "
-            "would never end",
-            object=str(name),
-            cure=f"write the event {name} without `;;` (ALTER EVENT)",
-        )
-
-
 def _not_transactional(queries: Queries, tables: Sequence[listing.Table]) -> list[listing.Table]:
     """Give the tables that one snapshot does not cover."""
     rows = queries.rows("SELECT engine FROM information_schema.engines WHERE transactions = 'YES'")
@@ -206,36 +187,6 @@ def _unlike_transactions(locked: Sequence[listing.Table]) -> Iterator[Finding]:
             f"tables that know no transactions: {named}: all tables of the database are locked against "
             "writing while it is dumped",
             cure="convert them: ALTER TABLE ... ENGINE=InnoDB",
-        )
-
-
-def _lost_history(
-    queries: Queries, facts: ServerFacts, database: str, tables: Sequence[listing.Table]
-) -> Iterator[Finding]:
-    """Name the system-versioned tables whose history mariadb-dump cannot write."""
-    versioned = [table.name for table in tables if table.versioned]
-    if not versioned:
-        return
-    if facts.version_number < (10, 11):
-        yield Finding(
-            Severity.WARNING,
-            f"system-versioned tables: {few(versioned)}: the dump tools before 10.11 leave their history out",
-            cure="upgrade the server",
-        )
-        return
-    by_transaction = [
-        str(name)
-        for (name,) in queries.rows(
-            "SELECT table_name FROM information_schema.columns WHERE table_schema = %s"
-            " AND generation_expression = 'ROW START' AND data_type = 'bigint'",
-            database,
-        )
-    ]
-    if by_transaction:
-        yield Finding(
-            Severity.FAULT,
-            f"tables with history by transaction: {few(by_transaction)}: mariadb-dump refuses them",
-            cure="version them by time (TIMESTAMP(6) columns), or keep them in a database of their own",
         )
 
 

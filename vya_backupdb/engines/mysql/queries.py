@@ -17,6 +17,9 @@ Row = tuple[Any, ...]
 _READ_TIMEOUT: Final = 600.0
 """Seconds for one answer: information_schema opens every table on older servers."""
 
+DENIED: Final = frozenset({1044, 1142, 1143})
+"""ER_DBACCESS_DENIED_ERROR, ER_TABLEACCESS_DENIED_ERROR, ER_COLUMNACCESS_DENIED_ERROR."""
+
 _IDLE: Final = 7 * 24 * 3600
 """Seconds that the server lets the connection rest, while a dump runs for instance."""
 

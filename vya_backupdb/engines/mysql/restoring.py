@@ -9,22 +9,22 @@ from typing import Final
 from vya_backupdb.engines.mysql.definitions import Definition
 from vya_backupdb.engines.mysql.lexer import Kind
 from vya_backupdb.engines.mysql.modes import PLAIN
-from vya_backupdb.engines.mysql.rewriting import disabled_event, unwrapped, without_database
+from vya_backupdb.engines.mysql.rewriting import keeping_dates, kept_disabled, unwrapped, without_database
 from vya_backupdb.engines.mysql.script import UnusualSection
 from vya_backupdb.engines.mysql.settings import Scope
 from vya_backupdb.engines.mysql.splitter import Part, Splitter
 from vya_backupdb.engines.mysql.statements import Meaning
 from vya_backupdb.model import Action, Section, SectionKind, Statement
 
-_EVENT_SETTINGS: Final = frozenset({"character_set_client", "collation_connection"})
+_EVENT_SETTINGS: Final = frozenset({"character_set_client", "collation_connection", "time_zone"})
 """What ALTER EVENT takes from the session (beside the definer and the database's default collation)."""
 
 
 def statements(section: Section) -> Iterator[Statement]:
     """Give every statement of a section, in order.
 
-    Events are created disabled; what enables them is in `later`, and so are the settings that must be in
-    force then: the `later`s of all sections are for one session, in order.
+    Events are created disabled; what makes them as they were is in `later`, and so are the settings that must
+    be in force then: the `later`s of all sections are for one session, in order.
     """
     found = (_statement(section, part) for part in parts(section))
     pairs = (pair for pair in found if pair is not None)
@@ -71,15 +71,17 @@ def _statement(section: Section, part: Part) -> _Pair | None:
     elif unit.text_start == unit.text_end or (unit.kind is Kind.DELIMITER and meaning.action is Action.SKIP):
         return None
     text = section.body[unit.text_start : unit.text_end]
-    later: bytes | None = None
+    later: tuple[bytes, ...] = ()
     if meaning.action is Action.EXECUTE and meaning.definition is not None:
         made = meaning.definition
         if made.verb == "CREATE" and made.kind in ("trigger", "event"):
             text = unwrapped(text, part.modes)
             if made.kind == "event":
-                text, later = disabled_event(text, part.modes)
+                text, later = kept_disabled(text, part.modes)
         elif made.verb == "ALTER" and made.kind in ("database", "schema"):
             text = without_database(text, part.modes)
+    elif section.kind is SectionKind.HEADER and meaning.assignments:
+        text = keeping_dates(text)
     return Statement(text, unit.text_start, meaning.action, meaning.reason, later=later), meaning
 
 
@@ -92,7 +94,7 @@ def _with_settings_for_later(pairs: Sequence[_Pair]) -> list[Statement]:
     altered = enables = False
     for statement, meaning in pairs:
         done.append(statement)
-        enables = enables or statement.later is not None
+        enables = enables or bool(statement.later)
         is_setting = statement.action is Action.EXECUTE and _matters_for_events(meaning)
         if is_setting:
             group.append(len(done) - 1)
@@ -102,12 +104,12 @@ def _with_settings_for_later(pairs: Sequence[_Pair]) -> list[Statement]:
             continue
         if enables:
             for i in group:
-                done[i] = replace(done[i], later=done[i].text)
+                done[i] = replace(done[i], later=(done[i].text,))
         if is_setting or enables:
             group, enables = [], False
     if enables:
         for i in group:
-            done[i] = replace(done[i], later=done[i].text)
+            done[i] = replace(done[i], later=(done[i].text,))
     return done
 
 

@@ -1,13 +1,14 @@
 """Statements that are executed in another form than they are written.
 
+- The header's sql_mode lets a server take any date for a valid one that has 31 days at most.
 - Triggers and events stand in conditional comments (`/*!50003 CREATE*/ ... */`). Their bodies may hold
   comments, and may end in a line comment that hides the closing `*/`; without the wrapping they are exact.
 - `ALTER DATABASE db CHARACTER SET ...`, which the tools write around objects that were created under another
   default, names the source's database. Without a name it alters the one that is restored.
-- Events are created disabled, so that none fires during a restore. ALTER EVENT makes whoever executes it
-  the definer, and the session's character set, collation and the database's default collation the event's
-  (MySQL 9.7, MariaDB 10.11 and 11.8). So it names the definer, and is to run between the same settings as
-  the CREATE.
+- Events are created disabled and preserved, so that none fires during a restore or is not made. ALTER EVENT
+  makes whoever executes it the definer, and the session's character set, collation and time zone and the
+  database's default collation the event's (MySQL 9.7, MariaDB 10.11 and 11.8). So it names the definer, and
+  is to run between the same settings as the CREATE.
 """
 
 from __future__ import annotations
@@ -42,6 +43,13 @@ def unwrapped(text: bytes, modes: Modes) -> bytes:
     return b" ".join(part.strip() for part in (*parts, rest) if part.strip())
 
 
+def keeping_dates(text: bytes) -> bytes:
+    """Give a header's SET so that dates like 2004-02-30 stay what they are, in rows and in defaults."""
+    return text.replace(
+        b"SQL_MODE='NO_AUTO_VALUE_ON_ZERO'", b"SQL_MODE='NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES'"
+    )
+
+
 def without_database(text: bytes, modes: Modes) -> bytes:
     """Give `ALTER DATABASE db options` without the name."""
     pieces = [piece for _, piece in zip(range(3), tokens(text, modes), strict=False)]
@@ -50,22 +58,32 @@ def without_database(text: bytes, modes: Modes) -> bytes:
     return text[: pieces[1][2]] + text[pieces[2][2] :]
 
 
-def disabled_event(text: bytes, modes: Modes) -> tuple[bytes, bytes | None]:
-    """Give a CREATE EVENT (unwrapped) that creates it disabled, and the statement that enables it.
+def kept_disabled(text: bytes, modes: Modes) -> tuple[bytes, tuple[bytes, ...]]:
+    """Give a CREATE EVENT (unwrapped) that creates it disabled, and the statements that make it as it was.
 
-    None in its place: the event is disabled, here or on replicas, and stays so.
+    An event whose time is over would not be created unless it is to be preserved, so at first it is. Enabled,
+    it would be executed at once; told its schedule again, the server leaves it disabled (note 1544).
     """
     header = _event_header(text, modes)
     words = [_word(text, piece) for piece in header]
-    schedule = words.index("SCHEDULE") if "SCHEDULE" in words else len(words)
-    for word, (_, start, end) in zip(words[schedule:], header[schedule:], strict=True):
-        if word == "DISABLE":
-            return text, None
-        if word == "ENABLE":
-            return text[:start] + b"DISABLE" + text[end:], _enabling(text, header)
-        if word in ("COMMENT", "DO"):
-            return text[:start] + b"DISABLE " + text[start:], _enabling(text, header)
-    return text, None
+    if "SCHEDULE" not in words or words[-1] != "DO":
+        return text, ()
+    first = words.index("SCHEDULE") + 1
+    last = next(i for i in range(first, len(words)) if words[i] in ("COMMENT", "DO"))
+    options = next(i for i in range(first, last + 1) if i == last or words[i] in ("ON", "ENABLE", "DISABLE"))
+    schedule = text[header[first][1] : header[options][1]].strip()
+    chosen = words[options:last]
+    is_dropped = "COMPLETION" not in chosen or "NOT" in chosen
+    state = " ".join(chosen[chosen.index("DISABLE") :]) if "DISABLE" in chosen else None
+    made = b" ON COMPLETION PRESERVE " + (state or "DISABLE").encode() + b" "
+    text_disabled = text[: header[options][1]].rstrip() + made + text[header[last][1] :]
+    altering = _altering(text, header)
+    later = []
+    if state is None:
+        later.append(altering + b" ON SCHEDULE " + schedule + b" ON COMPLETION PRESERVE ENABLE")
+    if is_dropped:
+        later.append(altering + b" ON COMPLETION NOT PRESERVE")
+    return text_disabled, tuple(later)
 
 
 def _event_header(text: bytes, modes: Modes) -> list[Piece]:
@@ -82,15 +100,14 @@ def _event_header(text: bytes, modes: Modes) -> list[Piece]:
     return header
 
 
-def _enabling(text: bytes, header: Sequence[Piece]) -> bytes:
-    """Give ALTER EVENT ... ENABLE; it runs under the script's own sql_mode, so names get backticks."""
+def _altering(text: bytes, header: Sequence[Piece]) -> bytes:
+    """Give ALTER EVENT with the definer; it runs under the script's own sql_mode, so names get backticks."""
     words = [_word(text, piece) for piece in header]
     event = words.index("EVENT")
     name = header[event + (4 if words[event + 1 : event + 4] == ["IF", "NOT", "EXISTS"] else 1)]
     first = words.index("DEFINER") if "DEFINER" in words[:event] else event
     definer = b"".join(_backticked(text, piece) for piece in header[first:event])
-    parts = (b"ALTER", definer, b"EVENT", _backticked(text, name), b"ENABLE")
-    return b" ".join(part for part in parts if part)
+    return b" ".join(part for part in (b"ALTER", definer, b"EVENT", _backticked(text, name)) if part)
 
 
 def _backticked(text: bytes, piece: Piece) -> bytes:

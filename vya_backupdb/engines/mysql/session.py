@@ -37,8 +37,11 @@ _DEADLOCK: Final = frozenset({1205, 1213})
 _NOT_ROLLED_BACK: Final = 1196
 _UNKNOWN_SETTING: Final = 1193
 _WRONG_VALUE: Final = 1231
+_NOT_OURS_TO_SET: Final = frozenset({_UNKNOWN_SETTING, 1227})
 
 _SET: Final = re.compile(rb"\s*(?:/\*M?!\d*\s*)?SET\b", re.IGNORECASE)
+_EVENT: Final = re.compile(rb"\s*ALTER\b[^;]*?\bEVENT\b", re.IGNORECASE)
+_EVENT_IS_OVER: Final = 1544
 _ROWS: Final = re.compile(rb"\s*(?:INSERT|REPLACE)\b", re.IGNORECASE)
 _IGNORE: Final = re.compile(rb"\s*INSERT\s+(?:\w+\s+)?IGNORE\b", re.IGNORECASE)
 """Without unique_checks MariaDB (found with 10.11) loads an empty table in bulk, and at the first duplicate
@@ -65,6 +68,7 @@ class MySQLSession:
         self._closed = False
         try:
             self._wire.query(self._preparation().encode())
+            self._allow_loose_foreign_keys()
             with self._wire.cursor() as cursor:
                 cursor.execute("SELECT @@max_allowed_packet, CONNECTION_ID()")
                 self._largest, self._number = cursor.fetchall()[0]
@@ -75,13 +79,25 @@ class MySQLSession:
         self._wire.encoding = "latin-1"
 
     def _preparation(self) -> str:
+        """Give what a session is set to.
+
+        MariaDB's check constraints are not asked again: rows may be there that were never held to them.
+        """
         seconds = max(1, int(self._instance.lock_wait.total_seconds()))
         return (
             f"SET SESSION autocommit = 0, SESSION lock_wait_timeout = {seconds},"
             f" SESSION wait_timeout = {_IDLE}, SESSION interactive_timeout = {_IDLE},"
             " SESSION net_read_timeout = 3600, SESSION net_write_timeout = 3600"
-            " /*M!, SESSION max_statement_time = 0 */"
+            " /*M!, SESSION max_statement_time = 0, SESSION check_constraint_checks = 0 */"
         )
+
+    def _allow_loose_foreign_keys(self) -> None:
+        """Let foreign keys refer to keys that are not unique (MySQL from 8.4 on), where the account may."""
+        try:
+            self._wire.query(b"SET SESSION restrict_fk_on_non_standard_key = OFF")
+        except pymysql.err.Error as error:
+            if code_of(error) not in _NOT_OURS_TO_SET:
+                raise
 
     def execute(self, statement: Statement) -> int:
         """Execute, and give the number of rows that an INSERT or REPLACE took; 0 for everything else.
@@ -103,6 +119,8 @@ class MySQLSession:
         except (pymysql.err.Error, OSError) as error:
             return self._after_error(text, error)
         if _ROWS.match(text) is None:
+            if _EVENT.match(text):
+                self._look_for_events_of_the_past(text)
             return 0
         self._look_at_warnings(text)
         return rows
@@ -193,6 +211,15 @@ class MySQLSession:
         with self._wire.cursor() as cursor:
             cursor.execute("SHOW WARNINGS")
             return [(str(level), int(code), str(said)) for level, code, said in cursor.fetchall()]
+
+    def _look_for_events_of_the_past(self, text: bytes) -> None:
+        if _EVENT_IS_OVER in {code for _, code, _ in self._warnings()}:
+            log.warning(
+                "event stays disabled",
+                database=self._database,
+                statement=_excerpt(text),
+                said="its time is over",
+            )
 
     def _look_at_warnings(self, text: bytes) -> None:
         """Log what the server changed in rows to make them fit, each kind once."""

@@ -1,0 +1,153 @@
+"""Values that the dump tools change: looked for on the server, and named by table and column.
+
+The tools write what SELECT shows, as utf8mb4, and no option changes that (mysqldump 9.7, mariadb-dump 10.11
+and 11.8, found by comparing the stored bytes before a dump and after its restore).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from vya_backupdb.engines.mysql.facts import is_mariadb
+from vya_backupdb.engines.mysql.listing import Table
+from vya_backupdb.engines.mysql.queries import DENIED, Queries, QueryError
+from vya_backupdb.engines.mysql.quoting import identifier
+from vya_backupdb.model import Finding, ServerFacts, Severity
+
+LOSSY_SETS: Final = (
+    *(
+        "armscii8",
+        "ascii",
+        "big5",
+        "cp1250",
+        "cp1251",
+        "cp1256",
+        "cp1257",
+        "cp932",
+        "dec8",
+        "eucjpms",
+        "euckr",
+    ),
+    *("gb2312", "gbk", "geostd8", "greek", "hebrew", "hp8", "sjis", "swe7", "tis620", "ucs2", "ujis"),
+)
+"""Character sets with bytes that do not come back from utf8mb4. Found by sending every code of every set
+there and back; all others return whole."""
+
+_PATIENCE: Final = 10.0
+"""Seconds for looking at the values of one database."""
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """One way in which values change."""
+
+    changed: str
+    """A condition on a `{column}` of a character `{charset}`."""
+    what: str
+    cure: str
+
+
+_KINDS: Final = {
+    # Six digits are another number if they are further away than half of FLOAT's last binary digit.
+    "float": _Kind(
+        "ABS({column} * 1E0 - CAST({column} AS CHAR) * 1E0)"
+        " > POW(2, GREATEST(FLOOR(LOG2(ABS({column} * 1E0))), -126) - 24)",
+        "FLOAT values have more than the six digits that the dump tool writes, and return rounded",
+        "make the columns DOUBLE",
+    ),
+    "text": _Kind(
+        "CAST(CONVERT(CONVERT({column} USING utf8mb4) USING {charset}) AS BINARY)"
+        " <> CAST({column} AS BINARY)",
+        "characters have no twin in utf8mb4, and return as others or as `?`",
+        "convert the columns to utf8mb4, or to a binary type",
+    ),
+    "json": _Kind(
+        "JSON_STORAGE_SIZE({column}) - JSON_STORAGE_FREE({column})"
+        " <> JSON_STORAGE_SIZE(CAST(CAST({column} AS CHAR) AS JSON))"
+        " OR CAST({column} AS CHAR) <> CAST(CAST(CAST({column} AS CHAR) AS JSON) AS CHAR)",
+        "JSON documents hold decimals, dates or binary values, which return as doubles and strings",
+        "keep such values in columns of their own, or as strings",
+    ),
+    "enum": _Kind(
+        "{column} + 0 = 0",
+        "values outside of the ENUM's list return as its member ''",
+        "set them to a member of the list, or to NULL",
+    ),
+}
+
+
+def changed_values(
+    queries: Queries, facts: ServerFacts, database: str, tables: Sequence[Table]
+) -> Iterator[Finding]:
+    """Name the columns of these tables in which the dump tools change values.
+
+    Each is asked for its first such value. Where that takes too long, or fails, they are named all the same.
+    """
+    known = {table.name: table for table in tables if table.kind == "table"}
+    deadline = time.monotonic() + _PATIENCE
+    found: dict[tuple[str, str, bool], list[str]] = {}
+    for suspect in _suspects(queries, facts, database):
+        if suspect.table in known:
+            rows = f"{identifier(database)}.{identifier(suspect.table)}"
+            if known[suspect.table].versioned:
+                rows += " FOR SYSTEM_TIME ALL"
+            seconds = deadline - time.monotonic()
+            changed = _holds_changed(queries, facts, rows, suspect, seconds) if seconds > 0 else None
+            if changed is not False:
+                found.setdefault((suspect.table, suspect.kind, changed is None), []).append(suspect.column)
+    for (table, kind, unseen), columns in found.items():
+        doubt = "not all values could be looked at; it may be that " if unseen else ""
+        yield Finding(
+            Severity.WARNING,
+            f"{table} ({', '.join(columns)}): {doubt}{_KINDS[kind].what}",
+            object=table,
+            cure=_KINDS[kind].cure,
+        )
+
+
+@dataclass(frozen=True)
+class _Suspect:
+    table: str
+    column: str
+    kind: str
+    charset: str
+
+
+def _suspects(queries: Queries, facts: ServerFacts, database: str) -> Iterator[_Suspect]:
+    """Give the columns whose values might change. Generated values are made anew by a restore."""
+    sets = ", ".join(f"'{name}'" for name in LOSSY_SETS)
+    json = "" if is_mariadb(facts) else "'json', "  # on MariaDB it is text
+    rows = queries.rows(
+        "SELECT table_name, column_name, data_type, COALESCE(character_set_name, '')"  # noqa: S608
+        " FROM information_schema.columns WHERE table_schema = %s"
+        " AND COALESCE(generation_expression, '') = ''"
+        f" AND (data_type IN ({json}'float') OR character_set_name IN ({sets})"
+        " OR (data_type = 'enum' AND column_type REGEXP '[(,]''''[,)]'))"
+        " ORDER BY table_name, ordinal_position",
+        database,
+    )
+    for table, column, data_type, charset in rows:
+        if charset in LOSSY_SETS:
+            yield _Suspect(str(table), str(column), "text", str(charset))
+        if data_type in _KINDS:
+            yield _Suspect(str(table), str(column), str(data_type), str(charset))
+
+
+def _holds_changed(
+    queries: Queries, facts: ServerFacts, rows: str, suspect: _Suspect, seconds: float
+) -> bool | None:
+    """Whether one value of a column changes; None where that cannot be seen in so many seconds."""
+    limit, hint = "", f" /*+ MAX_EXECUTION_TIME({int(seconds * 1000) + 1}) */"
+    if is_mariadb(facts):
+        limit, hint = f"SET STATEMENT max_statement_time = {seconds:.3f} FOR ", ""
+    condition = _KINDS[suspect.kind].changed.format(
+        column=identifier(suspect.column), charset=suspect.charset
+    )
+    try:
+        return bool(queries.rows(f"{limit}SELECT{hint} 1 FROM {rows} WHERE {condition} LIMIT 1"))
+    except QueryError as error:
+        # What may not be read is named as such elsewhere.
+        return False if error.code in DENIED else None
