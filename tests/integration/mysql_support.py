@@ -156,6 +156,7 @@ class Trip:
     script: bytes
     same_values: bool
     same_objects: bool
+    copy: str
 
     @property
     def named(self) -> dict[str | None, str]:
@@ -178,6 +179,7 @@ def trip(server: ScratchServer, new_database: NewDatabase, sql: str) -> Trip:
         done.stdout,
         checksums(server, copy) == checksums(server, database),
         counts == plan.object_counts,
+        copy,
     )
 
 

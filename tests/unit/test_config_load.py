@@ -160,9 +160,7 @@ def test_an_unknown_key_names_what_may_be_meant(write: Write, more: str, said: s
     assert "hunter2" not in fault
 
 
-@pytest.mark.parametrize(
-    "key", ["users", "checks", "max_age", "broken_views", "retention", "health", "hooks", "notify"]
-)
+@pytest.mark.parametrize("key", ["users", "checks", "max_age", "retention", "health", "hooks", "notify"])
 def test_keys_without_effect_are_unknown(write: Write, key: str) -> None:
     assert "unknown key" in faults(write(INSTANCE + f"    {key}: {{}}\n"))[0]
     assert "unknown key" in faults(write(INSTANCE + f"{key}: {{}}\n"))[0]
@@ -179,6 +177,7 @@ def test_keys_without_effect_are_unknown(write: Write, key: str) -> None:
         ("id: a, engine: mysql, socket: /s, port: 3306", "port: without effect with a `socket`"),
         ("id: a, engine: mysql, socket: /s, tls: {mode: require}", "tls: without effect with a `socket`"),
         ("id: a, engine: mysql, host: h, maintenance_database: x", "only for PostgreSQL"),
+        ("id: a, engine: postgresql, host: h, broken_views: skip", "only for MySQL and MariaDB"),
         ("id: a, engine: mysql, host: h, port: 0", "port: must be greater than or equal to 1"),
         ("id: a, engine: mysql, host: h, port: 65536", "port: must be less than or equal to 65535"),
         ("id: a, engine: mysql, host: h, port: true", "port: must be a whole number"),

@@ -142,6 +142,8 @@ class Instance(Model):
     tables: Tables = Tables()
     jobs: Jobs = 2
     """Connections that load rows at the same time."""
+    broken_views: Literal["fail", "skip"] = "fail"
+    """MySQL, MariaDB: what becomes of a backup with views that cannot be read any more."""
     allow_partial: bool = False
     """Missing privileges are warnings: what the account cannot see is not in the backup."""
     lock_wait: Duration = timedelta(seconds=60)
@@ -191,11 +193,20 @@ class Instance(Model):
             raise _refuse(f"{schemas[0]}: three parts are for PostgreSQL (a dot in a name is [.])")
         return value
 
+    @field_validator("broken_views")
+    @classmethod
+    def _is_for_mysql(cls, value: str, info: ValidationInfo) -> str:
+        if info.data.get("engine") == "postgresql":
+            raise _refuse("only for MySQL and MariaDB")
+        return value
+
     @model_serializer(mode="wrap")
     def _own_keys(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         shown: dict[str, Any] = handler(self)
         if self.engine == "mysql":
             shown.pop("maintenance_database", None)
+        else:
+            shown.pop("broken_views", None)
         return shown
 
 

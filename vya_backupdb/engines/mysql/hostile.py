@@ -13,7 +13,7 @@ from vya_backupdb.engines.mysql.quoting import identifier
 from vya_backupdb.model import Finding, ServerFacts, Severity
 
 _DOCUMENT_STEP: Final = 65535
-"""InnoDB refuses a row whose FTS_DOC_ID is so much larger than the last (182; fts0fts.h of MySQL)."""
+"""InnoDB refuses a row whose FTS_DOC_ID is so much larger than the last one committed (182; fts0fts.h)."""
 
 
 def hostile_objects(
@@ -26,8 +26,6 @@ def hostile_objects(
     if not is_mariadb(facts):
         yield from _only_generated(queries, database, tables)
         yield from _document_ids(queries, facts, database, tables)
-        if facts.version_number >= (8,):
-            yield from _loose_foreign_keys(queries, database, tables)
 
 
 def histogram_options(queries: Queries, facts: ServerFacts, database: str) -> tuple[str, ...]:
@@ -172,23 +170,6 @@ def _document_ids(
                 object=name,
                 cure="restore with --jobs 1",
             )
-
-
-def _loose_foreign_keys(queries: Queries, database: str, tables: Sequence[Table]) -> Iterator[Finding]:
-    """Name the tables with foreign keys on keys that are not unique, which newer servers refuse (6125)."""
-    names = queries.rows(
-        "SELECT DISTINCT table_name FROM information_schema.referential_constraints"
-        " WHERE constraint_schema = %s AND unique_constraint_name IS NULL",
-        database,
-    )
-    if found := _among(names, tables):
-        yield Finding(
-            Severity.WARNING,
-            f"foreign keys of {few(found)} refer to keys that are not unique: MySQL from 8.4 on refuses them "
-            "(6125) unless restrict_fk_on_non_standard_key is OFF, as this program sets it for a restore",
-            object=found[0],
-            cure="make the keys unique",
-        )
 
 
 def _among(names: Sequence[tuple[object, ...]], tables: Sequence[Table]) -> list[str]:

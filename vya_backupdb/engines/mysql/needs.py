@@ -36,11 +36,6 @@ _DEFINER: Final = re.compile(
 _COLLATION: Final = re.compile(r"\bCOLLATE[\s=]+`?(\w+)", re.IGNORECASE)
 _CHARSET: Final = re.compile(r"\b(?:CHARSET|CHARACTER SET)[\s=]+`?(\w+)", re.IGNORECASE)
 _ENGINE: Final = re.compile(r"\bENGINE\s*=\s*`?(\w+)", re.IGNORECASE)
-_NAMES: Final = rf"\(({_NAME}(?:\s*,\s*{_NAME})*)\)"
-_UNIQUE: Final = re.compile(rf"\b(?:PRIMARY\s+KEY|UNIQUE\s+KEY\s+{_NAME})\s*{_NAMES}", re.IGNORECASE)
-_FOREIGN: Final = re.compile(
-    rf"\bFOREIGN\s+KEY\s*{_NAMES}\s*REFERENCES\s+(?P<table>{_NAME})\s*(?P<columns>{_NAMES})", re.IGNORECASE
-)
 _SQL_MODE: Final = re.compile(r"\bsql_mode\s*=\s*'([^']*)'", re.IGNORECASE)
 _SET: Final = re.compile(r"\s*(?:/\*M?!\d*\s*)?SET\b", re.IGNORECASE)
 _SETTING: Final = re.compile(
@@ -72,10 +67,6 @@ class Needs:
     tables: list[str] = field(default_factory=list)
     without_key: list[str] = field(default_factory=list)
     """Tables without a primary key."""
-    unique_keys: dict[str, set[frozenset[str]]] = field(default_factory=dict)
-    """Table to the columns of its primary and unique keys."""
-    foreign_keys: list[tuple[str, str, frozenset[str]]] = field(default_factory=list)
-    """Table, referenced table and columns."""
     dialect: dict[str, str] = field(default_factory=dict)
     """What the other flavour cannot read."""
     objects: list[tuple[str, str, str]] = field(default_factory=list)
@@ -211,25 +202,8 @@ def _note_table(needs: Needs, bare: str, name: str) -> None:
         needs.engines.setdefault(engine, name)
     if "PRIMARY KEY" not in bare.upper():
         needs.without_key.append(name)
-    needs.unique_keys[name] = {_columns(found[1]) for found in _UNIQUE.finditer(bare)}
     if "FOREIGN KEY" in bare.upper():
         needs.kinds.add("foreign key")
-        needs.foreign_keys += (
-            (name, _unquote(found["table"]), _columns(found["columns"])) for found in _FOREIGN.finditer(bare)
-        )
-
-
-def _columns(names: str) -> frozenset[str]:
-    return frozenset(_unquote(name).casefold() for name in re.findall(_NAME, names))
-
-
-def loose_foreign_keys(needs: Needs) -> list[str]:
-    """Give the tables whose foreign keys refer to columns of the script that are no unique key."""
-    return [
-        table
-        for table, other, columns in needs.foreign_keys
-        if other in needs.unique_keys and columns not in needs.unique_keys[other]
-    ]
 
 
 def references(needs: Needs, database: str) -> list[tuple[str, str]]:

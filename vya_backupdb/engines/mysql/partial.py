@@ -6,21 +6,18 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final
 
 from vya_backupdb.config.models import Instance
 from vya_backupdb.engines.mysql import listing
+from vya_backupdb.engines.mysql.broken_views import broken_findings, broken_views
 from vya_backupdb.engines.mysql.facts import is_mariadb
 from vya_backupdb.engines.mysql.filters import filtered, needing
 from vya_backupdb.engines.mysql.naming import few
 from vya_backupdb.engines.mysql.privileges import Privileges
-from vya_backupdb.engines.mysql.queries import Queries, QueryError
+from vya_backupdb.engines.mysql.queries import DENIED, Queries, QueryError
 from vya_backupdb.engines.mysql.quoting import identifier
 from vya_backupdb.engines.mysql.routines import routines_finding, sees_routines
 from vya_backupdb.model import Finding, LeftOut, ServerFacts, Severity
-
-_DENIED: Final = frozenset({1044, 1142, 1143})
-"""ER_DBACCESS_DENIED_ERROR, ER_TABLEACCESS_DENIED_ERROR, ER_COLUMNACCESS_DENIED_ERROR."""
 
 
 @dataclass
@@ -63,6 +60,11 @@ def leave_out(
         for table in tables:
             if table.name not in found.tables:
                 _leave_out_unreadable(queries, privileges, database, table, found)
+    skips = instance.broken_views == "skip"
+    broken = broken_views(queries, database, found.tables)
+    found.findings += broken_findings(broken, skipped=skips)
+    if skips:
+        found.tables |= broken.keys()
     if found.tables or instance.allow_partial:
         _leave_out_dependent_views(queries, privileges, database, tables, functions, found)
         _count(queries, privileges, database, tables, found)
@@ -99,7 +101,7 @@ def _is_denied(queries: Queries, sql: str) -> bool:
     try:
         queries.rows(sql)
     except QueryError as error:
-        return error.code in _DENIED
+        return error.code in DENIED
     return False
 
 

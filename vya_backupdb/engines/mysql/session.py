@@ -37,6 +37,7 @@ _DEADLOCK: Final = frozenset({1205, 1213})
 _NOT_ROLLED_BACK: Final = 1196
 _UNKNOWN_SETTING: Final = 1193
 _WRONG_VALUE: Final = 1231
+_DOCUMENT_STEP: Final = 182
 _NOT_OURS_TO_SET: Final = frozenset({_UNKNOWN_SETTING, 1227})
 
 _SET: Final = re.compile(rb"\s*(?:/\*M?!\d*\s*)?SET\b", re.IGNORECASE)
@@ -92,7 +93,7 @@ class MySQLSession:
         )
 
     def _allow_loose_foreign_keys(self) -> None:
-        """Let foreign keys refer to keys that are not unique (MySQL from 8.4 on), where the account may."""
+        """Let foreign keys refer to keys that are not unique, as MySQL did before 8.4."""
         try:
             self._wire.query(b"SET SESSION restrict_fk_on_non_standard_key = OFF")
         except pymysql.err.Error as error:
@@ -180,6 +181,15 @@ class MySQLSession:
                 except (pymysql.err.Error, OSError) as again:
                     raise self._failure(text, again) from again
                 return 0
+        if code == _DOCUMENT_STEP and _ROWS.match(text):
+            # Document ids of a full-text index may run only so far ahead of those that are committed.
+            try:
+                self._wire.commit()
+                rows = self._wire.query(text)
+            except (pymysql.err.Error, OSError) as again:
+                raise self._failure(text, again) from again
+            self._look_at_warnings(text)
+            return rows
         raise self._failure(text, error) from error
 
     def _failure(self, text: bytes, error: Exception) -> StatementFailed:

@@ -7,7 +7,7 @@ from typing import Final
 
 from vya_backupdb.engines.mysql.facts import is_mariadb, number, on
 from vya_backupdb.engines.mysql.naming import few
-from vya_backupdb.engines.mysql.needs import Needs, loose_foreign_keys
+from vya_backupdb.engines.mysql.needs import Needs
 from vya_backupdb.engines.mysql.privileges import Privileges
 from vya_backupdb.engines.mysql.queries import Queries, QueryError
 from vya_backupdb.engines.mysql.quoting import identifier, text
@@ -31,7 +31,6 @@ def examine_settings(
         *_unknown_modes(queries, needs),
         *_unknown_settings(queries, needs),
         *_keys(facts, needs),
-        *_foreign_keys(facts, privileges, needs),
         *_folded_names(facts, needs),
     ]
 
@@ -185,24 +184,6 @@ def _keys(facts: ServerFacts, needs: Needs) -> Iterator[Finding]:
             "the server refuses tables without a primary key (sql_require_primary_key): "
             + few(needs.without_key),
             cure="SET GLOBAL sql_require_primary_key = OFF while restoring",
-        )
-
-
-def _foreign_keys(facts: ServerFacts, privileges: Privileges, needs: Needs) -> Iterator[Finding]:
-    """Find what the session may not switch off (see MySQLSession)."""
-    may_set = {"SESSION_VARIABLES_ADMIN", "SYSTEM_VARIABLES_ADMIN", "SUPER"}
-    loose = loose_foreign_keys(needs)
-    if (
-        loose
-        and on(facts, "restrict_fk_on_non_standard_key")
-        and not any(map(privileges.everywhere, may_set))
-    ):
-        yield Finding(
-            Severity.PRIVILEGE,
-            f"foreign keys of {few(loose)} refer to keys that are not unique: refused by the server (6125)",
-            object=loose[0],
-            cure=f"{privileges.mend(['SESSION_VARIABLES_ADMIN'], None)}; or "
-            "SET GLOBAL restrict_fk_on_non_standard_key = OFF while restoring",
         )
 
 
