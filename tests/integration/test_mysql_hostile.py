@@ -103,7 +103,8 @@ def test_gaps_between_document_ids_are_a_fault(
         "CREATE TABLE f (FTS_DOC_ID bigint unsigned NOT NULL AUTO_INCREMENT PRIMARY KEY, t text);"
         "INSERT INTO f VALUES (1, 'a'), (1000000, 'b'); CREATE FULLTEXT INDEX i ON f (t);"
         "CREATE TABLE near (FTS_DOC_ID bigint unsigned NOT NULL AUTO_INCREMENT PRIMARY KEY, t longtext);"
-        "INSERT INTO near VALUES (1, REPEAT('a', 1 << 20)), (60000, REPEAT('b', 1 << 20)), (120000, 'c'); CREATE FULLTEXT INDEX i ON near (t)"
+        "INSERT INTO near VALUES (1, REPEAT('a', 1 << 20)), (60000, REPEAT('b', 1 << 20)), (120000, 'c');"
+        "CREATE FULLTEXT INDEX i ON near (t)"
     )
     if mysql_server.flavour == "mariadb":
         whole = trip(mysql_server, new_database, made)
