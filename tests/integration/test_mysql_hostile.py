@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import subprocess
+import time
+from collections.abc import Callable
 
 import pytest
 
 from scripts.sample.clients import run_sql
 from tests.conftest import NewDatabase
 from tests.integration.mysql_support import (
+    account,
     connected,
     dumped,
     instance_of,
@@ -148,19 +151,11 @@ def test_foreign_keys_on_keys_that_are_not_unique_come_back(
     assert run_sql(mysql, keys, made.copy).strip() == "4"
 
 
-@pytest.mark.limitation("mysql-ddl-during-dump")
-def test_a_table_that_is_changed_during_the_dump_fails_it(
-    mysql_server: ScratchServer, new_database: NewDatabase
-) -> None:
-    database = new_database(mysql_server)
-    double = "INSERT INTO a SELECT * FROM a;" * 13
-    run_sql(
-        mysql_server,
-        f"CREATE TABLE a (t text); INSERT INTO a VALUES (REPEAT('x', 4000)); {double}"
-        "CREATE TABLE z (b int); INSERT INTO z VALUES (1)",
-        database,
-    )
-    instance, credential = instance_of(mysql_server), superuser(mysql_server)
+def interrupted(
+    server: ScratchServer, database: str, act: Callable[[], object]
+) -> tuple[bytes, bytes, bytes, int]:
+    """Dump, act in the midst; give the output before and after it, what the tool says, and its status."""
+    instance, credential = instance_of(server), superuser(server)
     with ENGINE.connect(instance, credential) as connector:
         plan = connector.plan(database)
         tool = ENGINE.find_tool(connector.facts, instance)
@@ -176,12 +171,60 @@ def test_a_table_that_is_changed_during_the_dump_fails_it(
         ):
             assert child.stdout is not None
             first = child.stdout.read(1 << 16)
-            run_sql(mysql_server, "ALTER TABLE z FORCE, ALGORITHM=COPY", database)
+            act()
             rest, said = child.communicate(timeout=60)
+    return first, rest, said, child.returncode
+
+
+@pytest.mark.limitation("mysql-ddl-during-dump")
+def test_a_table_that_is_changed_during_the_dump_fails_it(
+    mysql_server: ScratchServer, new_database: NewDatabase
+) -> None:
+    database = new_database(mysql_server)
+    double = "INSERT INTO a SELECT * FROM a;" * 13
+    run_sql(
+        mysql_server,
+        f"CREATE TABLE a (t text); INSERT INTO a VALUES (REPEAT('x', 4000)); {double}"
+        "CREATE TABLE z (b int); INSERT INTO z VALUES (1)",
+        database,
+    )
+    first, rest, said, status = interrupted(
+        mysql_server, database, lambda: run_sql(mysql_server, "ALTER TABLE z FORCE, ALGORITHM=COPY", database)
+    )
     assert b"INSERT INTO `a`" in first
-    assert child.returncode != 0
+    assert status != 0
     assert b"1412" in said
     assert b"Dump completed" not in rest
+
+
+@pytest.mark.limitation("mysql-stalled-reader")
+def test_a_dump_that_the_server_gave_up_fails(mariadb: ScratchServer, new_database: NewDatabase) -> None:
+    database = new_database(mariadb)
+    double = "INSERT INTO a SELECT * FROM a;" * 3
+    run_sql(
+        mariadb,
+        f"CREATE TABLE a (t longtext); INSERT INTO a VALUES (REPEAT('x', 4 << 20)); {double}",
+        database,
+    )
+    run_sql(mariadb, "SET GLOBAL net_write_timeout = 1")
+    try:
+        _, rest, said, status = interrupted(mariadb, database, lambda: time.sleep(4))
+    finally:
+        run_sql(mariadb, "SET GLOBAL net_write_timeout = DEFAULT")
+    assert status != 0
+    assert b"2013" in said
+    assert b"Dump completed" not in rest
+
+
+@pytest.mark.limitation("mysql-global-lock")
+def test_with_gtids_no_global_lock_is_taken(mysql: ScratchServer, new_database: NewDatabase) -> None:
+    database = new_database(mysql)
+    run_sql(mysql, "CREATE TABLE t (a int)", database)
+    assert run_sql(mysql, "SELECT @@GLOBAL.gtid_mode").strip() == "ON"
+    with account(mysql, f"SELECT, SHOW VIEW, TRIGGER, EVENT ON {database}.*") as credential:
+        done = dumped(mysql, database, credential)
+    assert done.returncode == 0, done.stderr  # it would need RELOAD
+    assert b"GTID_PURGED" not in done.stdout
 
 
 @pytest.mark.limitation("mysql-end-comment")

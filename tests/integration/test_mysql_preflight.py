@@ -123,6 +123,7 @@ SOME = [
 
 @pytest.mark.parametrize("grants", SOME, ids=lambda grants: grants.replace(" ", "_") or "nothing")
 @pytest.mark.limitation("mysql-missing-privileges")
+@pytest.mark.limitation("mysql-hidden-wildcards")
 def test_an_account_passes_only_if_its_dump_is_whole(
     mysql_server: ScratchServer, database: str, grants: str
 ) -> None:
@@ -229,6 +230,7 @@ def test_objects_of_every_kind_are_counted(mysql_server: ScratchServer, database
         "`a;;b` ON SCHEDULE EVERY 1 YEAR DO SELECT 1",
     ],
 )
+@pytest.mark.limitation("mysql-event-delimiters")
 def test_an_event_over_which_the_tool_spins_is_a_fault_that_names_it(
     mysql_server: ScratchServer, new_database: NewDatabase, event: str
 ) -> None:
@@ -239,6 +241,7 @@ def test_an_event_over_which_the_tool_spins_is_a_fault_that_names_it(
     assert "would never end" in faults[0].what
 
 
+@pytest.mark.limitation("mysql-no-transactions")
 def test_tables_that_know_no_transactions_are_locked_and_named(
     mysql_server: ScratchServer, new_database: NewDatabase
 ) -> None:
@@ -281,6 +284,7 @@ def test_transactional_tables_are_dumped_in_one_snapshot(mysql_server: ScratchSe
     assert plan_of(mysql_server, database).consistency == "snapshot"
 
 
+@pytest.mark.limitation("mysql-rows-elsewhere")
 def test_a_table_whose_rows_are_elsewhere_is_named(
     mysql_server: ScratchServer, new_database: NewDatabase
 ) -> None:
@@ -294,6 +298,7 @@ def test_a_table_whose_rows_are_elsewhere_is_named(
     assert re.search(r"rows are kept elsewhere: m \(MRG_MyISAM\)", said, re.IGNORECASE)
 
 
+@pytest.mark.limitation("mysql-history")
 def test_history_by_time_is_dumped_and_history_by_transaction_is_a_fault(
     mysql_server: ScratchServer, new_database: NewDatabase
 ) -> None:
@@ -319,6 +324,7 @@ def test_history_by_time_is_dumped_and_history_by_transaction_is_a_fault(
     assert dumped(mysql_server, database).returncode != 0
 
 
+@pytest.mark.limitation("mysql-time-limits")
 def test_the_servers_limit_for_queries_does_not_end_a_dump(
     mysql_server: ScratchServer, new_database: NewDatabase
 ) -> None:
@@ -336,6 +342,7 @@ def test_the_servers_limit_for_queries_does_not_end_a_dump(
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.limitation("mysql-read-only-database")
 def test_a_read_only_database_is_told(mysql_server: ScratchServer, new_database: NewDatabase) -> None:
     only_on(mysql_server, "mysql")
     database = new_database(mysql_server)
@@ -356,6 +363,7 @@ def test_a_database_that_is_not_there_is_no_empty_backup(mysql_server: ScratchSe
 @pytest.mark.parametrize(
     "name", ["-dash", "--help", "we ird", "back`tick", "new\nline", "q'u\"o", "per%cent_", "ünï"]
 )
+@pytest.mark.limitation("mysql-names")
 def test_every_awkward_name_of_a_database_is_dumped(
     mysql_server: ScratchServer, new_database: NewDatabase, name: str
 ) -> None:

@@ -99,6 +99,7 @@ def test_schema_only_and_rows_only_are_read(mysql_server: ScratchServer, source:
     assert {section.kind.value for section in rows} == {"header", "rows", "footer"}
 
 
+@pytest.mark.limitation("mysql-copies")
 def test_dump_that_names_its_database_is_refused(mysql_server: ScratchServer, source: str) -> None:
     found = read(dump(mysql_server, "--databases", "--add-drop-database", source))
     refused = [
@@ -117,6 +118,7 @@ STATES = (
 )
 
 
+@pytest.mark.limitation("mysql-events-fire")
 def test_no_event_is_enabled_before_the_end_and_then_it_is_what_it_was(
     mysql_server: ScratchServer, source: str, new_database: NewDatabase
 ) -> None:
@@ -135,6 +137,7 @@ def test_definers_are_those_of_the_objects(mysql_server: ScratchServer, source: 
     assert set().union(*map(definers, found)) == {account}
 
 
+@pytest.mark.limitation("mysql-end-comment")
 def test_objects_whose_end_the_tool_hides_are_named(mysql: ScratchServer, new_database: NewDatabase) -> None:
     name = new_database(mysql)
     fill(mysql, name, iter(["CREATE PROCEDURE bad() SELECT 1 -- why", "CREATE PROCEDURE good() SELECT 1"]))
@@ -144,6 +147,7 @@ def test_objects_whose_end_the_tool_hides_are_named(mysql: ScratchServer, new_da
     assert [note.split(" ends")[0] for note in reader.notes] == ["procedure bad"]
 
 
+@pytest.mark.limitation("mysql-history")
 def test_system_versioned_rows_load_in_parallel_with_their_history(
     mariadb: ScratchServer, new_database: NewDatabase
 ) -> None:

@@ -124,6 +124,7 @@ def test_the_named_grants_are_enough_for_a_restore(
 
 
 @pytest.mark.usefixtures("trusting")
+@pytest.mark.limitation("mysql-definers")
 def test_without_the_privilege_for_other_definers_it_fails_and_was_foretold(
     mysql_server: ScratchServer, database: str, free_name: str
 ) -> None:
@@ -204,6 +205,7 @@ def strict(mysql_server: ScratchServer) -> Iterator[ScratchServer]:
 FUNCTION = "CREATE DEFINER=`root`@`localhost` FUNCTION `f{}`() RETURNS int {} RETURN 1"
 
 
+@pytest.mark.limitation("mysql-binary-log")
 def test_functions_that_promise_nothing_are_refused_with_the_binary_log(strict: ScratchServer) -> None:
     dump = script(stored(FUNCTION.format(1, "")))
     (finding,) = examined(strict, "r", dump)
@@ -222,6 +224,7 @@ def test_functions_that_promise_nothing_are_refused_with_the_binary_log(strict: 
         run_sql(strict, "SET GLOBAL log_bin_trust_function_creators = OFF")
 
 
+@pytest.mark.limitation("mysql-binary-log")
 def test_triggers_need_super_with_the_binary_log(strict: ScratchServer) -> None:
     with account(strict, "ALL ON r.*") as credential:
         dump = script(
@@ -238,6 +241,7 @@ def test_triggers_need_super_with_the_binary_log(strict: ScratchServer) -> None:
 
 
 @pytest.mark.parametrize("where", ["rows", "definitions"])
+@pytest.mark.limitation("mysql-packets")
 def test_a_statement_larger_than_the_packet_is_told_with_a_value_that_is_enough(
     strict: ScratchServer, where: str
 ) -> None:
@@ -267,6 +271,7 @@ def test_a_read_only_server_is_told(strict: ScratchServer) -> None:
         run_sql(strict, "SET GLOBAL read_only = OFF")
 
 
+@pytest.mark.limitation("mysql-primary-keys")
 def test_tables_without_a_primary_key_are_told_where_one_is_required(mysql_server: ScratchServer) -> None:
     only_on(mysql_server, "mysql")
     with start(mysql_server.binaries, settings={"sql-require-primary-key": "ON"}) as server:
@@ -279,6 +284,7 @@ def test_tables_without_a_primary_key_are_told_where_one_is_required(mysql_serve
         assert examined(server, "r", script(table())) == []
 
 
+@pytest.mark.limitation("mysql-case")
 def test_tables_that_differ_by_case_only_are_told_where_case_is_folded(mariadb: ScratchServer) -> None:
     with start(mariadb.binaries, settings={"lower-case-table-names": 1}) as server:
         dump = script(table(), table().replace("`t`", "`T`"))
@@ -296,6 +302,7 @@ def test_tables_that_differ_by_case_only_are_told_where_case_is_folded(mariadb: 
         (" DEFAULT CHARSET=nonsense", "character set nonsense (t)"),
     ],
 )
+@pytest.mark.limitation("mysql-unknown-to-the-target")
 def test_unknown_collations_and_character_sets_are_told(
     mysql_server: ScratchServer, new_database: NewDatabase, options: str, said: str
 ) -> None:
@@ -333,12 +340,14 @@ def test_the_collation_of_the_other_flavour_is_told_also_for_the_database(
     assert f"collation {other} (the database itself)" in faults(findings)[0]
 
 
+@pytest.mark.limitation("mysql-unknown-to-the-target")
 def test_an_absent_storage_engine_is_told(mysql_server: ScratchServer, new_database: NewDatabase) -> None:
     dump = script(table().replace("InnoDB", "Nonesuch"))
     (fault,) = faults(examined(mysql_server, new_database(mysql_server), dump))
     assert "no storage engine Nonesuch (t)" in fault
 
 
+@pytest.mark.limitation("mysql-unknown-to-the-target")
 def test_an_unknown_mode_is_a_fault_and_a_harmless_one_a_warning(
     mysql_server: ScratchServer, new_database: NewDatabase
 ) -> None:
@@ -368,6 +377,7 @@ def test_an_unknown_setting_of_the_header_is_a_warning(
     restored(mysql_server, database, dump)
 
 
+@pytest.mark.limitation("mysql-other-flavour")
 def test_a_dump_of_the_other_flavour_is_told_with_what_cannot_be_read(
     mysql: ScratchServer, mariadb: ScratchServer, new_database: NewDatabase
 ) -> None:
@@ -391,6 +401,36 @@ def test_an_encrypted_database_needs_a_keyring(mysql: ScratchServer) -> None:
 # ---------------------------------------------------------------------------- copies
 
 
+@pytest.mark.limitation("mysql-absent-databases")
+def test_a_view_on_a_database_that_is_not_here_is_told(
+    mysql_server: ScratchServer, new_database: NewDatabase
+) -> None:
+    source, other = new_database(mysql_server), new_database(mysql_server)
+    run_sql(
+        mysql_server,
+        f"CREATE TABLE t (a int); CREATE TABLE {other}.u (a int);"
+        f"CREATE VIEW own AS SELECT a FROM {source}.t;"
+        f"CREATE VIEW v AS SELECT t.a FROM t JOIN {other}.u ON u.a = t.a",
+        source,
+    )
+    dump = script_of(mysql_server, source)
+    assert examined(mysql_server, source, dump) == []
+    run_sql(mysql_server, f"DROP DATABASE {other}")
+    (finding,) = examined(mysql_server, source, dump)
+    assert finding.severity is Severity.WARNING
+    assert f"the view v reads the database {other}" in finding.what
+    run_sql(mysql_server, f"CREATE DATABASE {other}")
+
+
+@pytest.mark.limitation("mysql-copies")
+def test_a_sequence_in_a_default_of_a_copy_is_told(mariadb: ScratchServer, new_database: NewDatabase) -> None:
+    source = new_database(mariadb)
+    run_sql(mariadb, "CREATE SEQUENCE s; CREATE TABLE t (a int DEFAULT nextval(s))", source)
+    (fault,) = faults(examined(mariadb, f"{source}_copy", script_of(mariadb, source)))
+    assert "table t" in fault
+
+
+@pytest.mark.limitation("mysql-copies")
 def test_a_copy_whose_objects_name_the_original_is_told(
     mysql_server: ScratchServer, new_database: NewDatabase
 ) -> None:

@@ -76,11 +76,13 @@ def test_an_older_patch_release_is_no_older_tool(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("version", ["5.7.41", "8.0.32"])
+@pytest.mark.limitation("mysql-global-lock")
 def test_a_tool_that_takes_a_global_lock_is_noted(tmp_path: Path, version: str) -> None:
     path = saying(tmp_path, "mysqldump", f"mysqldump  Ver 10.13 Distrib {version}, for Linux (x86_64)")
     assert "needs RELOAD" in find_tool("mysql", (5, 7), "db", path, "").notes[0]
 
 
+@pytest.mark.limitation("mysql-other-tool")
 def test_the_other_flavours_tool_is_refused(tmp_path: Path) -> None:
     path = saying(tmp_path, "mysqldump", MARIADB_11_8)
     with pytest.raises(DumpToolMissing, match=r"is MariaDB's, and the server is MySQL") as failure:

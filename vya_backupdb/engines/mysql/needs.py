@@ -36,6 +36,7 @@ _DEFINER: Final = re.compile(
 _COLLATION: Final = re.compile(r"\bCOLLATE[\s=]+`?(\w+)", re.IGNORECASE)
 _CHARSET: Final = re.compile(r"\b(?:CHARSET|CHARACTER SET)[\s=]+`?(\w+)", re.IGNORECASE)
 _ENGINE: Final = re.compile(r"\bENGINE\s*=\s*`?(\w+)", re.IGNORECASE)
+_RELATION: Final = re.compile(rf"\b(?:FROM|JOIN)\s+\(*({_NAME})\.{_NAME}(?!\s*\.)", re.IGNORECASE)
 _SQL_MODE: Final = re.compile(r"\bsql_mode\s*=\s*'([^']*)'", re.IGNORECASE)
 _SET: Final = re.compile(r"\s*(?:/\*M?!\d*\s*)?SET\b", re.IGNORECASE)
 _SETTING: Final = re.compile(
@@ -224,6 +225,16 @@ def references(needs: Needs, database: str) -> list[tuple[str, str]]:
             not ambiguous or _unquote(found["name"]).lower() in objects for found in pattern.finditer(bare)
         )
     ]
+
+
+def other_databases(needs: Needs) -> dict[str, str]:
+    """Give the databases whose tables the views read, each with the first such view."""
+    found: dict[str, str] = {}
+    for kind, view, bare in needs.objects:
+        if kind == "view":
+            for relation in _RELATION.finditer(bare):
+                found.setdefault(_unquote(relation[1]), view)
+    return found
 
 
 def _unquote(name: str) -> str:

@@ -6,8 +6,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Final
 
 from vya_backupdb.engines.mysql.facts import is_mariadb, titled
+from vya_backupdb.engines.mysql.listing import exists
 from vya_backupdb.engines.mysql.naming import few
-from vya_backupdb.engines.mysql.needs import Needs, references
+from vya_backupdb.engines.mysql.needs import Needs, other_databases, references
 from vya_backupdb.engines.mysql.privileges import Privileges
 from vya_backupdb.engines.mysql.queries import Queries, QueryError
 from vya_backupdb.engines.mysql.target_settings import examine_definition, examine_settings
@@ -52,6 +53,7 @@ def examine(
         *examine_settings(queries, facts, privileges, needs),
         *examine_definition(queries, facts, definition),
         *_references(database, original, needs, allowed=allow_references),
+        *_absent_databases(queries, database, original, needs),
     ]
 
 
@@ -158,6 +160,24 @@ def _system_accounts(queries: Queries, facts: ServerFacts) -> set[tuple[str, str
 
 def _accounts(accounts: Iterable[tuple[str, str]]) -> str:
     return few(f"{user}@{host}" if host else user for user, host in accounts)
+
+
+# ---------------------------------------------------------------------------- other databases
+
+
+def _absent_databases(
+    queries: Queries, database: str, original: str | None, needs: Needs
+) -> Iterator[Finding]:
+    """Find the views that fail, for a database that they read is not here (1049, 1146)."""
+    for name, view in other_databases(needs).items():
+        if name not in (database, original) and not exists(queries, name):
+            yield Finding(
+                Severity.WARNING,
+                f"the view {view} reads the database {name}, which is not here: it fails, and is kept in the "
+                "file of failed statements",
+                object=view,
+                cure=f"restore {name} first, or all databases in one run",
+            )
 
 
 # ---------------------------------------------------------------------------- copies

@@ -1,0 +1,7 @@
+CREATE TABLE a (id int PRIMARY KEY, b int);
+CREATE TABLE b (id int PRIMARY KEY, a int, CONSTRAINT `to;a` FOREIGN KEY (a) REFERENCES a (id));
+ALTER TABLE a ADD FOREIGN KEY (b) REFERENCES b (id) ON DELETE SET NULL;
+ALTER TABLE a ADD parent int, ADD FOREIGN KEY (parent) REFERENCES a (id);
+SET foreign_key_checks = 0;
+INSERT INTO a VALUES (1, 1, 1), (2, 99, 98);
+INSERT INTO b VALUES (1, 1);

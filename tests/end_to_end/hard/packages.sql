@@ -1,0 +1,6 @@
+-- only: mariadb
+SET sql_mode = ORACLE;
+DELIMITER //
+CREATE PACKAGE pk AS FUNCTION f RETURN int; END//
+CREATE PACKAGE BODY pk AS y int := 1; FUNCTION f RETURN int AS BEGIN RETURN y; END; END//
+CREATE PROCEDURE o(a varchar2(10)) AS BEGIN /* c; */ NULL; END//
