@@ -24,6 +24,8 @@ _COMMANDS = {
     # name: (where, one line of help)
     "backup": ("vya_backupdb.cli.backup:command", "Back up databases, each into a file of its own."),
     "restore": ("vya_backupdb.cli.restore:command", "Restore a database; list what can be restored."),
+    "show": ("vya_backupdb.cli.show:command", "Show one backup: tables, sizes, options, warnings."),
+    "extract": ("vya_backupdb.cli.extract:command", "Write the SQL of single tables, or of a part."),
     "config": (
         "vya_backupdb.cli.config:command",
         "Validate and show the configuration, try its connections.",

@@ -211,10 +211,15 @@ class _Output:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+        self.is_read = True
+        """False as soon as the reader is known to have gone."""
 
     def write(self, text: str) -> int:
         # click writes nothing, to see what the stream takes; an unbuffered one fails even then
         return self._try(lambda: self._stream.write(text)) if text != "" else 0
+
+    def write_bytes(self, data: bytes) -> None:
+        self._try(lambda: self._stream.flush() or self._stream.buffer.write(data))
 
     def flush(self) -> None:
         self._try(lambda: self._stream.flush() or 0)
@@ -229,6 +234,7 @@ class _Output:
                 os.dup2(null, self._stream.fileno())
             os.close(null)
             if isinstance(error, BrokenPipeError):
+                self.is_read = False
                 return 0
             raise StorageError(f"standard output: {error.strerror or error}") from None
 
@@ -257,6 +263,18 @@ def write_output(text: str) -> None:
     if sys.stdout is not None:
         sys.stdout.write(text)
         sys.stdout.flush()
+
+
+def stream_output(pieces: Iterable[bytes]) -> None:
+    """Write exactly these bytes to stdout, as long as somebody reads them. Raises StorageError."""
+    output = sys.stdout
+    if not isinstance(output, _Output):
+        return
+    for piece in pieces:
+        output.write_bytes(piece)
+        output.flush()
+        if not output.is_read:
+            return
 
 
 def to_stderr(text: str) -> None:

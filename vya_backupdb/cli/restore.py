@@ -12,17 +12,11 @@ from vya_backupdb.cli.context import CliContext
 from vya_backupdb.cli.listing import list_command
 from vya_backupdb.cli.progress import watched
 from vya_backupdb.cli.render import Table, confirmation, emit, format_option, left_out
-from vya_backupdb.cli.selection import moment, named
+from vya_backupdb.cli.selection import all_named, moment, named
 from vya_backupdb.operations.choose import Selection
 
 if TYPE_CHECKING:
     from vya_backupdb.operations.restore import RestoreOutcome
-
-
-def _names(context: click.Context, option: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
-    for value in values:
-        named(context, option, value)
-    return values
 
 
 @click.group("restore", invoke_without_command=True)
@@ -44,7 +38,7 @@ def _names(context: click.Context, option: click.Parameter, values: tuple[str, .
     "--table",
     "tables",
     multiple=True,
-    callback=_names,
+    callback=all_named,
     metavar="T",
     help="Only this table with all that is its own; may be given several times. PostgreSQL: T or SCHEMA.T.",
 )

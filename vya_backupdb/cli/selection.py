@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
+from functools import wraps
+from pathlib import Path
+from typing import Any
 
 import click
 
-from vya_backupdb.operations.choose import parse_moment
+from vya_backupdb.catalog.store import Store
+from vya_backupdb.cli.context import CliContext
+from vya_backupdb.operations.choose import Chosen, Selection, choose, choose_file, parse_moment
 
 
 def moment(context: click.Context, option: click.Parameter, value: str | None) -> datetime | None:
@@ -24,3 +30,67 @@ def named(context: click.Context, option: click.Parameter, value: str | None) ->
     if value == "":
         raise click.BadParameter("the name is empty", ctx=context, param=option)
     return value
+
+
+def all_named(context: click.Context, option: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuse an empty name among several."""
+    for value in values:
+        named(context, option, value)
+    return values
+
+
+def selection_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say which backup is meant; the command gets them as `selection`.
+
+    The newest one of an instance's database is meant where neither a time nor a file is given.
+    """
+
+    @wraps(function)
+    def selecting(
+        *,
+        instance: str | None,
+        database: str | None,
+        latest: bool,
+        at: datetime | None,
+        file: Path | None,
+        host: str | None,
+        **options: Any,
+    ) -> Any:
+        if (latest, at is not None, file is not None).count(True) > 1:
+            raise click.UsageError("--latest, --datetime T and --file F exclude each other")
+        if file is None and not (instance and database):
+            raise click.UsageError("say which backup: --instance ID --database NAME, or --file F")
+        if file is not None and (instance or database or host):
+            raise click.UsageError("--file stands alone")
+        return function(selection=Selection(instance, database, at, file, host), **options)
+
+    for option in reversed(_OPTIONS):
+        selecting = option(selecting)
+    return selecting
+
+
+_OPTIONS = (
+    click.option("--instance", callback=named, metavar="ID", help="Instance that was backed up."),
+    click.option("--database", callback=named, metavar="NAME", help="Database that was backed up."),
+    click.option("--latest", is_flag=True, help="Its newest backup: what is taken unless it is said."),
+    click.option(
+        "--datetime", "at", callback=moment, metavar="T", help="Its newest backup at or before a time."
+    ),
+    click.option(
+        "--file", type=click.Path(path_type=Path), metavar="F", help="A backup file, or a plain dump."
+    ),
+    click.option(
+        "--host",
+        callback=named,
+        metavar="NAME",
+        help="The machine that made the backup, as its folder is named.",
+    ),
+)
+
+
+def find(context: CliContext, selection: Selection) -> Chosen:
+    """Find the one backup that is meant; a file needs no configuration."""
+    if selection.file is not None:
+        return choose_file(selection.file)
+    storage = context.config().storage
+    return choose(Store(storage.path, storage.hostname), selection)

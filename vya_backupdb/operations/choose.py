@@ -38,7 +38,7 @@ def choose(store: Store, selection: Selection) -> Chosen:
     one that is meant is damaged or missing.
     """
     if selection.file is not None:
-        return _choose_file(selection.file)
+        return choose_file(selection.file)
     if selection.instance is None or selection.database is None:
         raise Refused("which backup is not said", cure="name --instance and --database, or --file")
     backups = store.backups(hostname=selection.host, instance=selection.instance, database=selection.database)
@@ -58,7 +58,8 @@ def choose(store: Store, selection: Selection) -> Chosen:
     return Chosen(check_file(backup.path, record), record)
 
 
-def _choose_file(path: Path) -> Chosen:
+def choose_file(path: Path) -> Chosen:
+    """Take a file, with the record that stands beside it. Raises as `choose` does."""
     with storage_errors(path):
         is_there = path.is_file()
     if not is_there:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import partial
 
 from vya_backupdb.archive.selected import SelectedScript, only
 from vya_backupdb.archive.source import ScriptSource
 from vya_backupdb.engines.base import ScriptTables
-from vya_backupdb.errors import Refused
 from vya_backupdb.model import Finding, Reference, Section, SectionKind, Severity
+from vya_backupdb.operations.meant import meant
 from vya_backupdb.operations.request import Target
 
 
@@ -34,7 +33,7 @@ def choose_tables(target: Target, source: ScriptSource, written: Sequence[str]) 
     Raises Refused for a name that is none, or may be several.
     """
     found = target.engine.tables(source.sections({SectionKind.SCHEMA, SectionKind.POST}))
-    names = found.whole([_meant(source, found, name) for name in written])
+    names = found.whole([meant(source.path, found, name) for name in written])
     references = [each for each in found.references if each.table in names and each.other not in names]
     others = {each.other for each in references}
     absent = target.connector.missing(target.database, names | others)
@@ -48,26 +47,6 @@ def choose_tables(target: Target, source: ScriptSource, written: Sequence[str]) 
 
 def _only(found: ScriptTables, names: Collection[str], absent: Collection[str], section: Section) -> Section:
     return only(section, found.spans(section, names, absent))
-
-
-def _meant(source: ScriptSource, found: ScriptTables, written: str) -> str:
-    names = found.meant(written)
-    if len(names) == 1:
-        return names[0]
-    if names:
-        raise Refused(
-            f"{source.path}: {written!r} may be {' or '.join(names)}",
-            cure="write the name with its schema",
-        )
-    near = get_close_matches(written, found.names, n=3, cutoff=0.5)
-    bare = {name.rpartition(".")[2].strip('"'): name for name in found.names}
-    near += [bare[name] for name in get_close_matches(written, bare, n=3) if bare[name] not in near]
-    raise Refused(
-        f"{source.path}: there is no table {written!r} in it",
-        cure=f"the nearest names are {', '.join(near[:3])}"
-        if near
-        else f"it has {len(found.names):,} tables",
-    )
 
 
 def _findings(references: Sequence[Reference], absent: Collection[str]) -> Iterator[Finding]:
