@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-import zlib
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
@@ -13,6 +12,8 @@ from functools import partial
 from itertools import accumulate
 from pathlib import Path
 from typing import Final, Self
+
+from isal.isal_zlib import crc32
 
 from vya_backupdb.archive.manifest import (
     MARKER,
@@ -71,7 +72,7 @@ class Archive:
         try:
             data = self._pread(frame.offset, frame.length)
             body = decompress_frame(self._codec, data, frame.raw_length)
-            if zlib.crc32(body) != frame.crc:
+            if crc32(body) != frame.crc:
                 raise DamagedArchive("its checksum does not match")
         except (DamagedArchive, MemoryError) as error:
             what = (
@@ -154,7 +155,7 @@ class Archive:
     def _read_manifest(self, codec: CodecName, locator: Locator, offset: int, length: int) -> Manifest:
         try:
             text = decompress_frame(codec, self._pread(offset, length), locator.raw_length)
-            if zlib.crc32(text) != locator.crc:
+            if crc32(text) != locator.crc:
                 raise DamagedArchive("its checksum does not match")
             return read_manifest(text)
         except MemoryError as error:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import zlib
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Final, Self
+
+from isal.isal_zlib import crc32
 
 from vya_backupdb.archive.manifest import (
     MARKER,
@@ -116,7 +117,7 @@ class ArchiveWriter:
         index = self._codec.compress_frame(text)
         offset = self._sink.size
         self._put(index)
-        locator = Locator(offset, len(index), len(text), zlib.crc32(text))
+        locator = Locator(offset, len(index), len(text), crc32(text))
         self._put(self._codec.compress_frame(locator_text(locator)))
         self._ended = True
         self._pool.shutdown()
@@ -141,7 +142,7 @@ class ArchiveWriter:
             raise RuntimeError("the archive is finished or abandoned")
 
     def _compress(self, body: bytes) -> tuple[bytes, int]:
-        return self._codec.compress_frame(body), zlib.crc32(body)
+        return self._codec.compress_frame(body), crc32(body)
 
     def _write_oldest(self) -> None:
         frame, future = self._pending.popleft()

@@ -26,6 +26,10 @@ _LEVELS: Final[dict[CodecName, range]] = {"zstd": range(1, 20), "gzip": range(1,
 _FAST_GZIP = 3
 """The highest level of isa-l; the higher ones are zlib's, smaller by some percent and ten times slower."""
 
+_ZSTD_SHORTEST_MATCH: Final = {3: 6}
+"""Instead of 5, the default of level 3. Measured with 16 MiB each: digits in hexadecimal, of which binary
+columns are made, 2.6 % smaller in 0.94 to 0.7 of the time; text 0 to 1 % larger in 0.94 to 1.05."""
+
 _EXTENSIONS: Final[dict[CodecName, str]] = {"zstd": ".sql.zst", "gzip": ".sql.gz", "none": ".sql"}
 
 _MOST_FOR_ONE_BYTE: Final[dict[CodecName, int]] = {"zstd": 128 << 10, "gzip": 1032, "none": 1}
@@ -135,7 +139,13 @@ def detect(head: bytes) -> CodecName:
 def _compressor(level: int) -> zstandard.ZstdCompressor:
     known = _contexts.compressors
     if level not in known:
-        known[level] = zstandard.ZstdCompressor(level=level, write_checksum=True)
+        shortest = _ZSTD_SHORTEST_MATCH.get(level)
+        shortest_match = {} if shortest is None else {"min_match": shortest}
+        known[level] = zstandard.ZstdCompressor(
+            compression_params=zstandard.ZstdCompressionParameters.from_level(
+                level, write_checksum=True, **shortest_match
+            )
+        )
     return known[level]
 
 
