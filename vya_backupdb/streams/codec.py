@@ -27,9 +27,9 @@ _FAST_GZIP = 3
 """The highest level of isa-l; the higher ones are zlib's, smaller by some percent and ten times slower."""
 
 _ZSTD_SHORTEST_MATCH: Final = {3: 6}
-"""Instead of 5, the default of level 3. Measured in pieces of 16 MiB: digits in hexadecimal, which dumps write
-for binary columns, get 2.6 to 2.9 % smaller in 0.94 to 0.68 of the time, text 0 to 1 % larger in 0.94 to 1.05.
-(Raw binaries would be 2.7 % larger; smaller tables of zstd cost up to 15 % there, and 2 % of text.)"""
+"""Instead of 5, the default of level 3. Measured in pieces of 16 MiB: hexadecimal digits, which dumps write
+for binary columns, get 2.6 to 2.9 % smaller in 0.94 to 0.68 of the time, text 0 to 1 % larger in 0.94 to 1.05
+(raw binaries would be 2.7 % larger; smaller tables of zstd cost up to 15 % there, and 2 % of text)."""
 
 _EXTENSIONS: Final[dict[CodecName, str]] = {"zstd": ".sql.zst", "gzip": ".sql.gz", "none": ".sql"}
 
