@@ -198,6 +198,22 @@ def test_a_full_disk_ends_the_backup_and_leaves_nothing(site: Site, database: st
         subprocess.run(["umount", str(small)], check=True)
 
 
+def test_a_store_that_is_mounted_read_only_can_be_restored_from(site: Site, database: str) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("mounting a file system needs root")
+    site.fill(database)
+    site.backup(database)
+    subprocess.run(["mount", "--bind", str(site.store), str(site.store)], check=True)
+    try:
+        subprocess.run(["mount", "-o", "remount,bind,ro", str(site.store)], check=True)
+        argv = ("--instance", "source", "--database", database, "--latest", "--target-instance", "target")
+        done = site.run("restore", *argv)
+        assert "store is read-only" in done.stderr
+        assert "all checked" in done.stdout
+    finally:
+        subprocess.run(["umount", str(site.store)], check=True)
+
+
 @pytest.mark.limitation("mysql-option-files")
 @pytest.mark.limitation("postgresql-environment")
 def test_hostile_client_settings_of_the_caller_change_nothing(site: Site, database: str) -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from scripts.sample.clients import ClientError, run_sql
+from tests.conftest import NewDatabase
 from tests.integration.postgresql_support import (
     connected,
     dump,
@@ -46,9 +47,19 @@ def test_templates_are_not_listed_and_all_others_are(postgresql: ScratchServer, 
     with connected(postgresql) as connector:
         listed = {info.name: info for info in connector.databases()}
     assert "postgres" in listed
-    assert listed[database].estimated_bytes > 1_000_000
     assert listed[database].unavailable is None
     assert not {"template0", "template1"} & listed.keys()
+
+
+def test_the_size_of_a_database_is_without_the_systems_catalogs(
+    postgresql: ScratchServer, new_database: NewDatabase
+) -> None:
+    empty, full = new_database(postgresql), new_database(postgresql)
+    run_sql(postgresql, "CREATE TABLE t AS SELECT repeat('x', 1000) FROM generate_series(1, 2000)", full)
+    with connected(postgresql) as connector:
+        sizes = {info.name: info.estimated_bytes for info in connector.databases()}
+    assert sizes[empty] < 1_000_000
+    assert 2_000_000 < sizes[full] < 4_000_000
 
 
 def test_a_database_of_ones_own_that_is_a_template_is_listed(

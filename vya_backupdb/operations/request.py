@@ -45,6 +45,8 @@ class Target:
     database: str
     folder: Path
     """Of the instance, in the store: its journal."""
+    keeps_journal: bool = True
+    """False on a store that is mounted read-only."""
 
     def __str__(self) -> str:
         return f"{self.instance.id}/{self.database}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -77,11 +77,17 @@ def restore(
     with ExitStack() as stack:
         source = stack.enter_context(open_source(chosen.path, engine.reader))
         folder = store.instance_folder(instance.id)
-        if not request.dry_run:
+        if store.is_read_only():
+            log.warning(
+                "store is read-only",
+                store=str(store.root),
+                cost="no second run is kept away, no journal is kept",
+            )
+        elif not request.dry_run:
             folder = store.open_instance(instance.id)
             stack.enter_context(locked(folder, instance.id))
         connector = stack.enter_context(engine.connect(instance, credential))
-        target = Target(connector, engine, instance, database, folder)
+        target = Target(connector, engine, instance, database, folder, keeps_journal=not store.is_read_only())
         return _restore(target, source, chosen, request, confirm, progress)
 
 
@@ -113,7 +119,8 @@ def _restore(
         **({"tables": tables} if tables else {}),
         **({"no_owner": True} if request.no_owner else {}),
     }
-    journal.append(target.folder, "restore started", facts)
+    if target.keeps_journal:
+        journal.append(target.folder, "restore started", facts)
     log.info("restore started", instance=target.instance.id, **facts)
     try:
         _make_room(target, prepared, drop=request.drop)
@@ -125,21 +132,16 @@ def _restore(
         else:
             report.notices += target.connector.unmatched(database, tables)
     except VyaBackupDBError as error:
-        journal.note(target.folder, target.instance.id, "restore failed", {**facts, "error": error.what})
+        _note(target, "restore failed", {**facts, "error": error.what})
         log.error("restore failed", instance=target.instance.id, error=error.what, **facts)
         raise
     except BaseException as error:
-        journal.note(
-            target.folder,
-            target.instance.id,
-            "restore failed",
-            {**facts, "error": f"interrupted ({type(error).__name__})"},
-        )
+        _note(target, "restore failed", {**facts, "error": f"interrupted ({type(error).__name__})"})
         log.error(
             "restore interrupted", instance=target.instance.id, cure=_half_loaded(target, prepared), **facts
         )
         raise
-    journal.note(target.folder, target.instance.id, "restore", facts)
+    _note(target, "restore", facts)
     seconds = time.monotonic() - started
     log.info("restore finished", instance=target.instance.id, seconds=round(seconds, 3), **facts)
     return replace(
@@ -151,6 +153,11 @@ def _restore(
         objects=objects,
         seconds=seconds,
     )
+
+
+def _note(target: Target, event: str, facts: Mapping[str, object]) -> None:
+    if target.keeps_journal:
+        journal.note(target.folder, target.instance.id, event, facts)
 
 
 def _make_room(target: Target, prepared: Prepared, *, drop: bool) -> None:

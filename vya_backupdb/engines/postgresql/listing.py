@@ -48,14 +48,20 @@ _DATABASES: Final = b"""
         CASE WHEN datconnlimit <> -2
             AND (pg_catalog.has_database_privilege(oid, 'CONNECT')
                 OR pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE'))
-            THEN pg_catalog.pg_database_size(oid) END,
+            THEN greatest(pg_catalog.pg_database_size(oid) - template.size, 0) END,
         datallowconn, datconnlimit
-    FROM pg_catalog.pg_database WHERE datname NOT IN ('template0', 'template1') ORDER BY datname COLLATE "C"
+    FROM pg_catalog.pg_database, (
+        SELECT coalesce(max(pg_catalog.pg_database_size(oid)), 0) FROM pg_catalog.pg_database
+        WHERE datname = 'template1' AND pg_catalog.has_database_privilege(oid, 'CONNECT')) template (size)
+    WHERE datname NOT IN ('template0', 'template1') ORDER BY datname COLLATE "C"
 """
 
 
 def databases(connection: Connection) -> list[DatabaseInfo]:
-    """Give all databases but template0 and template1; their sizes include indexes."""
+    """Give all databases but template0 and template1; their sizes are without the system's catalogs.
+
+    Indexes are part of them; the server tells no more of a database without a connection to it.
+    """
     return [
         DatabaseInfo(
             name, size or 0, _unavailable(name, allowed=allowed, limit=limit), remains=limit == _INTERRUPTED
