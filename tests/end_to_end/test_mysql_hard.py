@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -55,12 +54,12 @@ SUBJECTS = {
 
 
 @pytest.fixture
-def hard(site: Site, database: str) -> Iterator[str]:
+def hard(site: Site, database: str) -> str:
     """The name of a database that is made on the source."""
     if site.postgresql:
         pytest.skip("MySQL and MariaDB only")
     create_database(site.source, database)
-    yield database
+    return database
 
 
 @pytest.mark.parametrize("subject", SUBJECTS)

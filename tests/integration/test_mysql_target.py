@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -390,6 +391,52 @@ def test_a_dump_of_the_other_flavour_is_told_with_what_cannot_be_read(
     assert "made on MariaDB" in said
     assert "does not know sequences (s)" in said
     assert "does not know system versioning (h)" in said
+
+
+@pytest.mark.limitation("mysql-other-flavour")
+@pytest.mark.parametrize(
+    ("column", "named"),
+    [
+        ("a uuid", "UUID"),
+        ("a inet6 NOT NULL", "INET6"),
+        ("a int, p date, q date, PERIOD FOR app (p, q)", "periods"),
+        ("a varchar(9) DEFAULT (CONCAT('a', 'b'))", "expressions as defaults"),
+        ("a text DEFAULT 'x'", "defaults of text and blobs"),
+        ("a int INVISIBLE DEFAULT 7, b int", None),
+        ("a timestamp NOT NULL DEFAULT current_timestamp() ON UPDATE current_timestamp()", None),
+        ("a text DEFAULT NULL, b varchar(99) COMPRESSED DEFAULT 'text DEFAULT 1'", None),
+    ],
+)
+def test_columns_of_mariadb_that_mysql_cannot_read_are_told(
+    mysql: ScratchServer, mariadb: ScratchServer, new_database: NewDatabase, column: str, named: str | None
+) -> None:
+    source, copy = new_database(mariadb), new_database(mysql)
+    run_sql(mariadb, f"CREATE TABLE t ({column}) CHARSET utf8mb4 COLLATE utf8mb4_general_ci", source)
+    dump = script_of(mariadb, source)
+    found = faults(examined(mysql, copy, dump))
+    if named is None:
+        assert found == []
+        restored(mysql, copy, dump)
+        return
+    (fault,) = found
+    assert named in fault
+    with pytest.raises(StatementFailed):
+        restored(mysql, copy, dump)
+
+
+@pytest.mark.limitation("mysql-later-times")
+def test_history_of_a_newer_mariadb_is_refused_by_an_older(
+    mariadb: ScratchServer, new_database: NewDatabase
+) -> None:
+    database = new_database(mariadb)
+    run_sql(mariadb, "CREATE TABLE h (a int) WITH SYSTEM VERSIONING; INSERT INTO h VALUES (1)", database)
+    dump = script_of(mariadb, database)
+    with connected(mariadb) as connector:
+        newer = replace(connector.facts, version="99.1.0", version_number=(99, 1, 0))
+    found = faults(examined(mariadb, database, dump, facts=newer))
+    assert [("history of system-versioned tables" in fault) for fault in found] == (
+        [True] if mariadb.binaries.version_number < (11, 5) else []
+    )
 
 
 def test_an_encrypted_database_needs_a_keyring(mysql: ScratchServer) -> None:

@@ -82,6 +82,10 @@ _DIALECTS: Final = {
         "packages": r"^\s*CREATE\b[^;(]*\bPACKAGE\b",
         "system versioning": r"\bWITH SYSTEM VERSIONING\b",
         "the page options of Aria": r"\bPAGE_CHECKSUM\s*=",
+        "the types UUID, INET4 and INET6": r"`\s+(?:uuid|inet4|inet6)\b",
+        "periods": r"\n\s*PERIOD FOR\b",
+        "expressions as defaults without parentheses": r"\bDEFAULT (?!current_timestamp\b)\w+\(",
+        "defaults of text and blobs": r"`\s+(?:tiny|medium|long)?(?:text|blob)\b[^,\n]*\bDEFAULT (?:''|-?\d)",
     },
     "mariadb": {
         "JSON duality views": r"\bJSON RELATIONAL DUALITY VIEW\b",

@@ -29,6 +29,9 @@ _NEEDED: Final = {
 }
 """Privilege on the target database, and the kinds of objects that need it; the empty kind is always there."""
 
+_WIDE_TIMESTAMPS: Final = (11, 5)
+"""MariaDB's version from which TIMESTAMP reaches to 2106 (release notes of 11.5)."""
+
 
 def examine(
     queries: Queries,
@@ -66,6 +69,8 @@ def _other_server(facts: ServerFacts, source: ServerFacts | None, needs: Needs) 
         )
     elif source is not None and source.version_number[:2] > facts.version_number[:2]:
         yield Finding(Severity.WARNING, f"made on {titled(source)}, which is newer than this {titled(facts)}")
+    if source is not None and is_mariadb(source) and is_mariadb(facts):
+        yield from _later_times(facts, source, needs)
     prefix = f"{facts.flavour}:"
     for what, name in needs.dialect.items():
         if what.startswith(prefix):
@@ -75,6 +80,19 @@ def _other_server(facts: ServerFacts, source: ServerFacts | None, needs: Needs) 
                 object=name,
                 cure="restore into a server of the flavour that the backup was made on",
             )
+
+
+def _later_times(facts: ServerFacts, source: ServerFacts, needs: Needs) -> Iterator[Finding]:
+    """Find history of MariaDB from 11.5 on, where times without an end are in 2106: 2038 before (1525)."""
+    versioned = needs.dialect.get("mysql:system versioning")
+    if versioned is not None and source.version_number >= _WIDE_TIMESTAMPS > facts.version_number:
+        yield Finding(
+            Severity.FAULT,
+            f"{titled(facts)} does not take the history of system-versioned tables of {titled(source)} "
+            f"(the first is {versioned})",
+            object=versioned,
+            cure="restore into MariaDB 11.5 or newer",
+        )
 
 
 def _missing_privileges(privileges: Privileges, database: str, needs: Needs) -> Iterator[Finding]:
