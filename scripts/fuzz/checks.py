@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
-from vya_backupdb.engines.mysql.restoring import statements as mysql_statements
-from vya_backupdb.engines.mysql.script import MySQLScriptReader
-from vya_backupdb.engines.postgresql.script import PostgreSQLScriptReader
-from vya_backupdb.engines.postgresql.statements import statements as postgresql_statements
+from vya_backupdb.engines.mysql.restore.restoring import statements as mysql_statements
+from vya_backupdb.engines.mysql.script.reader import MySQLScriptReader
+from vya_backupdb.engines.postgresql.script.reader import PostgreSQLScriptReader
+from vya_backupdb.engines.postgresql.script.statements import statements as postgresql_statements
 from vya_backupdb.errors import DumpFailed, Refused
 from vya_backupdb.model import Action, ScriptReader, Section, SectionKind, Statement
 

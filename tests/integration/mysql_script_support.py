@@ -12,8 +12,8 @@ import pymysql
 from pymysql.connections import Connection
 
 from vya_backupdb.credentials.transport import secret_file
-from vya_backupdb.engines.mysql.restoring import statements
-from vya_backupdb.engines.mysql.script import MySQLScriptReader
+from vya_backupdb.engines.mysql.restore.restoring import statements
+from vya_backupdb.engines.mysql.script.reader import MySQLScriptReader
 from vya_backupdb.model import Action, Section, SectionKind
 from vya_backupdb.scratch import ScratchServer
 

@@ -8,8 +8,8 @@ from scripts.sample.clients import run_sql
 from tests.conftest import NewDatabase
 from tests.integration.mysql_script_support import connect
 from tests.integration.mysql_support import account, dumped, only_on, plan_of, restored, trip
-from vya_backupdb.engines.mysql import losses
-from vya_backupdb.engines.mysql.losses import LOSSY_SETS
+from vya_backupdb.engines.mysql.preflight import losses
+from vya_backupdb.engines.mysql.preflight.losses import LOSSY_SETS
 from vya_backupdb.model import Severity
 from vya_backupdb.scratch import ScratchServer
 

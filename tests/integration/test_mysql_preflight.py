@@ -23,8 +23,8 @@ from tests.integration.mysql_support import (
     superuser,
 )
 from vya_backupdb.credentials.vault import Credential
+from vya_backupdb.engines.mysql.dump.stderr import judge_for
 from vya_backupdb.engines.mysql.engine import ENGINE
-from vya_backupdb.engines.mysql.stderr import judge_for
 from vya_backupdb.errors import BackupError
 from vya_backupdb.model import DumpPlan, Severity, Verdict
 from vya_backupdb.scratch import ScratchServer

@@ -24,8 +24,8 @@ from tests.integration.mysql_script_support import (
     rich,
 )
 from vya_backupdb.credentials.transport import secret_file
-from vya_backupdb.engines.mysql.restoring import definers, statements
-from vya_backupdb.engines.mysql.script import MySQLScriptReader
+from vya_backupdb.engines.mysql.restore.restoring import definers, statements
+from vya_backupdb.engines.mysql.script.reader import MySQLScriptReader
 from vya_backupdb.model import Action, SectionKind
 from vya_backupdb.scratch import ScratchServer
 

@@ -11,7 +11,7 @@ import pytest
 from scripts.sample.clients import run_sql
 from tests.conftest import NewDatabase
 from tests.integration.mysql_support import connected, only_on
-from vya_backupdb.engines.mysql.session import MySQLSession
+from vya_backupdb.engines.mysql.restore.session import MySQLSession
 from vya_backupdb.errors import StatementFailed
 from vya_backupdb.model import Statement
 from vya_backupdb.scratch import ScratchServer
@@ -275,7 +275,7 @@ def test_a_running_statement_is_cancelled_soon(
     session = opened()
     if not kill:
         # A server that takes no further connection.
-        monkeypatch.setattr("vya_backupdb.engines.mysql.session.open_wire", _refuse)
+        monkeypatch.setattr("vya_backupdb.engines.mysql.restore.session.open_wire", _refuse)
     threading.Timer(0.3, session.cancel).start()
     started = time.monotonic()
     with pytest.raises(StatementFailed) as failure:

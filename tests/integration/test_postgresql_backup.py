@@ -19,7 +19,7 @@ from tests.integration.postgresql_support import (
     whats,
     without_rows,
 )
-from vya_backupdb.engines.postgresql import tools
+from vya_backupdb.engines.postgresql.dump import tools
 from vya_backupdb.engines.postgresql.engine import ENGINE
 from vya_backupdb.errors import BackupError, ConfigurationError, ConnectionFailed
 from vya_backupdb.model import DatabaseSetting, Finding, PostgreSQLDefinition, ServerFacts, Severity, Verdict
@@ -617,7 +617,7 @@ def test_an_extra_option_that_is_not_on_the_list_is_refused(postgresql: ScratchS
 def test_every_allowed_option_is_known_to_the_tool_and_keeps_the_rows(
     postgresql: ScratchServer, database: str
 ) -> None:
-    from vya_backupdb.engines.postgresql.driver import ALLOWED
+    from vya_backupdb.engines.postgresql.dump.driver import ALLOWED
 
     run_sql(postgresql, "CREATE TABLE a AS SELECT 1 AS n", database)
     for option in ALLOWED:
@@ -651,7 +651,7 @@ def test_a_whole_dump_has_large_objects_by_default(postgresql: ScratchServer, da
 @pytest.mark.limitation("postgresql-unlogged-standby")
 def test_unlogged_tables_of_a_standby_are_named(postgresql: ScratchServer, database: str) -> None:
     from vya_backupdb.engines.postgresql.connection import connect
-    from vya_backupdb.engines.postgresql.preflight import database_findings, instance_findings
+    from vya_backupdb.engines.postgresql.preflight.plan import database_findings, instance_findings
 
     run_sql(postgresql, "CREATE UNLOGGED TABLE a (n int)", database)
     with connected(postgresql) as connector:

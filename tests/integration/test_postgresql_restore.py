@@ -22,7 +22,7 @@ from tests.integration.postgresql_support import (
 )
 from vya_backupdb.engines.postgresql.connection import connect
 from vya_backupdb.engines.postgresql.connector import PostgreSQLConnector
-from vya_backupdb.engines.postgresql.session import PostgreSQLSession
+from vya_backupdb.engines.postgresql.restore.session import PostgreSQLSession
 from vya_backupdb.errors import Refused, RestoreError, StatementFailed
 from vya_backupdb.model import (
     Action,
@@ -492,7 +492,7 @@ def test_a_running_statement_can_be_cancelled_from_another_thread(session: Postg
 def test_where_the_server_takes_no_request_to_cancel_the_connection_is_cut(
     postgresql: ScratchServer, session: PostgreSQLSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vya_backupdb.engines.postgresql.session._CANCEL_TIMEOUT", 1.0)
+    monkeypatch.setattr("vya_backupdb.engines.postgresql.restore.session._CANCEL_TIMEOUT", 1.0)
     began = time.monotonic()
     os.kill(postgresql.pid, signal.SIGSTOP)  # the session's own server process goes on
     try:

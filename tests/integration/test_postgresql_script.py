@@ -20,10 +20,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scripts.sample.clients import create_database, drop_database, run_sql
-from vya_backupdb.engines.postgresql.lexer import StatementLexer
-from vya_backupdb.engines.postgresql.requirements import requirements
-from vya_backupdb.engines.postgresql.script import PostgreSQLScriptReader
-from vya_backupdb.engines.postgresql.statements import statements
+from vya_backupdb.engines.postgresql.restore.requirements import requirements
+from vya_backupdb.engines.postgresql.script.lexer import StatementLexer
+from vya_backupdb.engines.postgresql.script.reader import PostgreSQLScriptReader
+from vya_backupdb.engines.postgresql.script.statements import statements
 from vya_backupdb.errors import DumpFailed
 from vya_backupdb.model import Action, Section, SectionKind, Statement
 from vya_backupdb.scratch import ScratchServer

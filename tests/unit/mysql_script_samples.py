@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from vya_backupdb.engines.mysql.restoring import statements
-from vya_backupdb.engines.mysql.script import MySQLScriptReader
+from vya_backupdb.engines.mysql.restore.restoring import statements
+from vya_backupdb.engines.mysql.script.reader import MySQLScriptReader
 from vya_backupdb.model import Action, Section, SectionKind
 
 HEADER = b"""\

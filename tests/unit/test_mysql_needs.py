@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from vya_backupdb.engines.mysql.needs import Needs, bare_text, needs_of, references, source_database
+from vya_backupdb.engines.mysql.restore.needs import Needs, bare_text, needs_of, references, source_database
 from vya_backupdb.model import SectionKind, ServerFacts, Statement
 
 MYSQL = ServerFacts("mysql", "mysql", "9.7.4", (9, 7, 4), "root@localhost")

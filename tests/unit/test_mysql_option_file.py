@@ -7,7 +7,7 @@ from pydantic import SecretStr
 
 from vya_backupdb.config.models import Instance, Tls
 from vya_backupdb.credentials.vault import Credential
-from vya_backupdb.engines.mysql.optionfile import option_file, quoted
+from vya_backupdb.engines.mysql.dump.optionfile import option_file, quoted
 from vya_backupdb.errors import CredentialsError
 from vya_backupdb.model import DumpTool, Flavour, ServerFacts
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from vya_backupdb.engines.mysql.options import extra_options, tool_options
+from vya_backupdb.engines.mysql.dump.options import extra_options, tool_options
 from vya_backupdb.errors import ConfigurationError
 from vya_backupdb.model import DumpTool, Flavour
 

@@ -5,7 +5,7 @@ from typing import cast
 import pytest
 
 from vya_backupdb.engines.mysql.positions import positions
-from vya_backupdb.engines.mysql.preflight import examine_instance
+from vya_backupdb.engines.mysql.preflight.plan import examine_instance
 from vya_backupdb.engines.mysql.privileges import Privileges, parse_grants
 from vya_backupdb.engines.mysql.queries import Queries, QueryError
 from vya_backupdb.model import Flavour, ServerFacts

@@ -24,7 +24,7 @@ from tests.unit.mysql_script_samples import (
     trigger,
     view,
 )
-from vya_backupdb.engines.mysql.script import MySQLScriptReader
+from vya_backupdb.engines.mysql.script.reader import MySQLScriptReader
 from vya_backupdb.errors import DumpFailed, Refused
 from vya_backupdb.model import Action, Section, SectionKind
 

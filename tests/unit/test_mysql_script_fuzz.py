@@ -24,9 +24,9 @@ from tests.unit.mysql_script_samples import (
     view,
 )
 from tests.unit.test_mysql_script_rows import INGREDIENTS as ROW_INGREDIENTS
-from vya_backupdb.engines.mysql import rows as row_counting
-from vya_backupdb.engines.mysql.restoring import statements
-from vya_backupdb.engines.mysql.script import MySQLScriptReader
+from vya_backupdb.engines.mysql.restore.restoring import statements
+from vya_backupdb.engines.mysql.script import rows as row_counting
+from vya_backupdb.engines.mysql.script.reader import MySQLScriptReader
 from vya_backupdb.errors import DumpFailed, Refused
 from vya_backupdb.model import Action, Section, SectionKind
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from vya_backupdb.engines.mysql.lexer import Kind, Unit, scan
-from vya_backupdb.engines.mysql.modes import PLAIN, Modes, masked
-from vya_backupdb.engines.mysql.tokens import Token, tokens, unquoted
+from vya_backupdb.engines.mysql.script.lexer import Kind, Unit, scan
+from vya_backupdb.engines.mysql.script.modes import PLAIN, Modes, masked
+from vya_backupdb.engines.mysql.script.tokens import Token, tokens, unquoted
 
 ANSI = Modes(ansi_quotes=True)
 LITERAL = Modes(no_backslash_escapes=True)

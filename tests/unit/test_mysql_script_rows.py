@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.mysql_script_samples import foreign
-from vya_backupdb.engines.mysql.modes import PLAIN, Modes
-from vya_backupdb.engines.mysql.rows import counted, counted_slowly
+from vya_backupdb.engines.mysql.script.modes import PLAIN, Modes
+from vya_backupdb.engines.mysql.script.rows import counted, counted_slowly
 
 LONG = b"x" * 300 + b"\\n"
 """Long and with an escape, so that strings are taken out the other way."""

@@ -15,10 +15,10 @@ from tests.unit.mysql_script_samples import (
     trigger,
     view,
 )
-from vya_backupdb.engines.mysql.definitions import Definition, definition
-from vya_backupdb.engines.mysql.modes import PLAIN, Modes
-from vya_backupdb.engines.mysql.restoring import definers, definitions, statements
-from vya_backupdb.engines.mysql.rewriting import kept_disabled, unwrapped, without_database
+from vya_backupdb.engines.mysql.restore.restoring import definers, definitions, statements
+from vya_backupdb.engines.mysql.restore.rewriting import kept_disabled, unwrapped, without_database
+from vya_backupdb.engines.mysql.script.definitions import Definition, definition
+from vya_backupdb.engines.mysql.script.modes import PLAIN, Modes
 from vya_backupdb.model import Action, Section, SectionKind, Statement
 
 ANSI = Modes(ansi_quotes=True)

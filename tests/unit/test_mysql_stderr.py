@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from vya_backupdb.engines.mysql.stderr import judge_for
+from vya_backupdb.engines.mysql.dump.stderr import judge_for
 from vya_backupdb.model import Verdict
 
 

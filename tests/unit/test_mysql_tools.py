@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from vya_backupdb.engines.mysql.tools import find_tool, parse_tool_version
+from vya_backupdb.engines.mysql.dump.tools import find_tool, parse_tool_version
 from vya_backupdb.errors import DumpToolMissing
 from vya_backupdb.model import Flavour
 
@@ -93,7 +93,7 @@ def test_the_other_flavours_tool_is_refused(tmp_path: Path) -> None:
 def test_nothing_found_says_what_was_there_and_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vya_backupdb.engines.mysql.tools._FOLDERS", ())
+    monkeypatch.setattr("vya_backupdb.engines.mysql.dump.tools._FOLDERS", ())
     saying(tmp_path, "mysqldump", MARIADB_10_11)
     with pytest.raises(DumpToolMissing, match=r"no mysqldump of MySQL .*mysqldump is MariaDB's") as failure:
         find("mysql", (9, 7), tmp_path)
@@ -118,7 +118,7 @@ def test_a_tool_that_cannot_be_run_is_named(tmp_path: Path) -> None:
 def test_a_tool_that_does_not_end_is_given_up_and_nothing_of_it_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str
 ) -> None:
-    monkeypatch.setattr("vya_backupdb.engines.mysql.tools._PATIENCE", 0.3)
+    monkeypatch.setattr("vya_backupdb.engines.mysql.dump.tools._PATIENCE", 0.3)
     nap = f"60.{time.time_ns()}"
     path = tool(tmp_path, "mysqldump", script.replace("60", nap))
     started = time.monotonic()

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from vya_backupdb.config.models import Instance
 from vya_backupdb.credentials.vault import Credential
 from vya_backupdb.engines.postgresql import connection
-from vya_backupdb.engines.postgresql.driver import ALLOWED, dump_command
+from vya_backupdb.engines.postgresql.dump.driver import ALLOWED, dump_command
 from vya_backupdb.engines.postgresql.privileges import exact_pattern
 from vya_backupdb.errors import ConfigurationError
 from vya_backupdb.model import DumpPlan, DumpTool, PostgreSQLDefinition, Verdict

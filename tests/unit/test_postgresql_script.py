@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vya_backupdb.engines.postgresql.copy_block import RowCutter
-from vya_backupdb.engines.postgresql.script import PostgreSQLScriptReader
-from vya_backupdb.engines.postgresql.statements import statements
+from vya_backupdb.engines.postgresql.script.copy_block import RowCutter
+from vya_backupdb.engines.postgresql.script.reader import PostgreSQLScriptReader
+from vya_backupdb.engines.postgresql.script.statements import statements
 from vya_backupdb.errors import DumpFailed
 from vya_backupdb.model import Action, Section, SectionKind
 

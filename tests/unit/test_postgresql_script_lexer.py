@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from vya_backupdb.engines.postgresql.lexer import End, StatementLexer
+from vya_backupdb.engines.postgresql.script.lexer import End, StatementLexer
 from vya_backupdb.errors import DumpFailed
 
 

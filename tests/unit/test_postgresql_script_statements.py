@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from vya_backupdb.engines.postgresql.requirements import Requirements, requirements
-from vya_backupdb.engines.postgresql.statements import parallel_group, parameter_of, statements
+from vya_backupdb.engines.postgresql.restore.requirements import Requirements, requirements
+from vya_backupdb.engines.postgresql.script.statements import parallel_group, parameter_of, statements
 from vya_backupdb.errors import DumpFailed
 from vya_backupdb.model import Action, Section, SectionKind, Statement
 

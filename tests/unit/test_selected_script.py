@@ -14,9 +14,9 @@ from vya_backupdb.archive.source import open_source
 from vya_backupdb.archive.writer import ArchiveWriter
 from vya_backupdb.engines.base import Engine
 from vya_backupdb.engines.mysql.engine import ENGINE as MYSQL
-from vya_backupdb.engines.mysql.script import MySQLScriptReader
+from vya_backupdb.engines.mysql.script.reader import MySQLScriptReader
 from vya_backupdb.engines.postgresql.engine import ENGINE as POSTGRESQL
-from vya_backupdb.engines.postgresql.script import PostgreSQLScriptReader
+from vya_backupdb.engines.postgresql.script.reader import PostgreSQLScriptReader
 from vya_backupdb.model import ScriptReader, Section, SectionKind
 from vya_backupdb.streams.codec import Codec
 

@@ -8,15 +8,17 @@ from typing import Self
 
 from vya_backupdb.config.models import Instance
 from vya_backupdb.credentials.vault import Credential
-from vya_backupdb.engines.mysql import listing, preflight, target, target_tables
+from vya_backupdb.engines.mysql import listing
 from vya_backupdb.engines.mysql.facts import server_facts
 from vya_backupdb.engines.mysql.failures import connection_failed
-from vya_backupdb.engines.mysql.needs import needs_of, source_database
 from vya_backupdb.engines.mysql.positions import positions
+from vya_backupdb.engines.mysql.preflight import plan as preflight
 from vya_backupdb.engines.mysql.queries import Queries, QueryError
 from vya_backupdb.engines.mysql.quoting import identifier
-from vya_backupdb.engines.mysql.restoring import statements
-from vya_backupdb.engines.mysql.session import MySQLSession
+from vya_backupdb.engines.mysql.restore import target, target_tables
+from vya_backupdb.engines.mysql.restore.needs import needs_of, source_database
+from vya_backupdb.engines.mysql.restore.restoring import statements
+from vya_backupdb.engines.mysql.restore.session import MySQLSession
 from vya_backupdb.errors import BackupError, RestoreError, VyaBackupDBError
 from vya_backupdb.log import get_logger
 from vya_backupdb.model import (

@@ -9,13 +9,13 @@ from contextlib import AbstractContextManager
 from vya_backupdb.config.models import Instance
 from vya_backupdb.credentials.vault import Credential
 from vya_backupdb.engines.base import Engine
-from vya_backupdb.engines.mysql import driver, tools
-from vya_backupdb.engines.mysql.belonging import MySQLTables
 from vya_backupdb.engines.mysql.connector import MySQLConnector
-from vya_backupdb.engines.mysql.options import extra_options
-from vya_backupdb.engines.mysql.owners import ownerships
-from vya_backupdb.engines.mysql.restoring import statements
-from vya_backupdb.engines.mysql.script import MySQLScriptReader
+from vya_backupdb.engines.mysql.dump import driver, tools
+from vya_backupdb.engines.mysql.dump.options import extra_options
+from vya_backupdb.engines.mysql.restore.belonging import MySQLTables
+from vya_backupdb.engines.mysql.restore.owners import ownerships
+from vya_backupdb.engines.mysql.restore.restoring import statements
+from vya_backupdb.engines.mysql.script.reader import MySQLScriptReader
 from vya_backupdb.model import (
     DumpPlan,
     DumpTool,

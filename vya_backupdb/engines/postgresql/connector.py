@@ -12,18 +12,20 @@ from psycopg import sql
 
 from vya_backupdb.config.models import Instance
 from vya_backupdb.credentials.vault import Credential
-from vya_backupdb.engines.postgresql import acl, objects, preflight, target, target_tables
+from vya_backupdb.engines.postgresql import acl, objects
 from vya_backupdb.engines.postgresql import definition as definitions
-from vya_backupdb.engines.postgresql.completion import complete
 from vya_backupdb.engines.postgresql.connection import Connection, connect, lock_wait, where
 from vya_backupdb.engines.postgresql.failures import one_line, server_says
-from vya_backupdb.engines.postgresql.filters import filtered
 from vya_backupdb.engines.postgresql.listing import databases, server_facts
-from vya_backupdb.engines.postgresql.needs import needs
 from vya_backupdb.engines.postgresql.positions import positions
+from vya_backupdb.engines.postgresql.preflight import plan as preflight
+from vya_backupdb.engines.postgresql.preflight.filters import filtered
 from vya_backupdb.engines.postgresql.privileges import Unreadable, unreadable
-from vya_backupdb.engines.postgresql.requirements import requirements
-from vya_backupdb.engines.postgresql.session import PostgreSQLSession
+from vya_backupdb.engines.postgresql.restore import target, target_tables
+from vya_backupdb.engines.postgresql.restore.completion import complete
+from vya_backupdb.engines.postgresql.restore.needs import needs
+from vya_backupdb.engines.postgresql.restore.requirements import requirements
+from vya_backupdb.engines.postgresql.restore.session import PostgreSQLSession
 from vya_backupdb.errors import BackupError, ConnectionFailed, Refused, RestoreError, VyaBackupDBError
 from vya_backupdb.model import (
     DatabaseDefinition,

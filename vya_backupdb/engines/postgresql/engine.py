@@ -8,12 +8,12 @@ from contextlib import AbstractContextManager
 from vya_backupdb.config.models import Instance
 from vya_backupdb.credentials.vault import Credential
 from vya_backupdb.engines.base import Connector, Engine
-from vya_backupdb.engines.postgresql import driver, tools
-from vya_backupdb.engines.postgresql.belonging import PostgreSQLTables
 from vya_backupdb.engines.postgresql.connector import PostgreSQLConnector
-from vya_backupdb.engines.postgresql.owners import ownerships
-from vya_backupdb.engines.postgresql.script import PostgreSQLScriptReader
-from vya_backupdb.engines.postgresql.statements import statements
+from vya_backupdb.engines.postgresql.dump import driver, tools
+from vya_backupdb.engines.postgresql.restore.belonging import PostgreSQLTables
+from vya_backupdb.engines.postgresql.restore.owners import ownerships
+from vya_backupdb.engines.postgresql.script.reader import PostgreSQLScriptReader
+from vya_backupdb.engines.postgresql.script.statements import statements
 from vya_backupdb.model import (
     DumpPlan,
     DumpTool,

@@ -1,0 +1,1 @@
+"""Calling mysqldump and mariadb-dump."""

@@ -1,0 +1,1 @@
+"""Calling pg_dump."""

@@ -1,0 +1,1 @@
+"""Executing scripts on a server, and what is found before that."""

@@ -1,0 +1,1 @@
+"""Reading the scripts of pg_dump."""

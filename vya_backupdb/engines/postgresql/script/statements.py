@@ -1,0 +1,198 @@
+"""What a restore does with each statement of a section."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from vya_backupdb.engines.postgresql.script.copy_block import CLOSE, find_end
+from vya_backupdb.engines.postgresql.script.lexer import End, Inside, StatementLexer
+from vya_backupdb.engines.postgresql.script.parts import Part, copy_target, part_of, setting_of
+from vya_backupdb.engines.postgresql.script.tokens import Cursor, decode
+from vya_backupdb.errors import DumpFailed
+from vya_backupdb.model import Action, Section, SectionKind, Span, Statement
+
+_DROPS_PUBLIC: Final = re.compile(rb"DROP SCHEMA (?:IF EXISTS )?public\s*;")
+CLASSIFIED: Final = 1 << 20
+"""Bytes of a statement that are read to tell what it is: more than a COPY of 1600 columns has."""
+
+
+def parameter_of(statement: Statement) -> str | None:
+    """Give the parameter where the statement is a plain SET of one (`transaction_timeout`); else None."""
+    setting = setting_of(statement.text[:CLASSIFIED])
+    return setting.parameter if setting and not setting.reset else None
+
+
+def statements(section: Section) -> Iterator[Statement]:
+    """Every statement of a section in order; see `spans`."""
+    return (statement for _, statement in spans(section))
+
+
+def spans(section: Section) -> Iterator[tuple[Span, Statement]]:
+    """Every statement of a section in order, and what of the body is its, with what stands before it.
+
+    What --clean writes at the head of the schema to drop what may be there is skipped: a restore goes into
+    an empty database, where most of it would fail (also with --if-exists). `DROP SCHEMA public` is not: where
+    it stands (up to 14), `CREATE SCHEMA public` follows.
+
+    A statement of the rows may be `SELECT pg_catalog.setval(...)` or a large object's: the rows a server
+    reports for it are not a table's. Raises DumpFailed where the section does not hold whole statements.
+    """
+    body = section.body
+    lexer = StatementLexer()
+    altered: set[str] = set()
+    may_drop = section.kind is SectionKind.SCHEMA
+    begin = 0
+    while (end := lexer.scan(body, final=True)) is not None:
+        start = lexer.start if lexer.start is not None else lexer.position
+        text = body[start : lexer.position]
+        position = lexer.position
+        if end is End.META_COMMAND:
+            yield (begin, position), _meta_command(text, start, lexer.meta_command - start)
+            begin = position
+            lexer.begin(position)
+            continue
+        part = Part.INSERT if lexer.rows is not None else part_of(text[:CLASSIFIED])
+        if part is Part.COPY:
+            data = body.find(b"\n", position) + 1
+            data_end = find_end(body, data, data) if data else None
+            if data_end is None:
+                raise DumpFailed(f"the rows of {copy_target(text)} have no end in their section")
+            lines = memoryview(body)[data:data_end]
+            position = data_end + len(CLOSE)
+            yield (begin, position), Statement(text[:-1].rstrip(), start, Action.COPY, copy_data=lines)
+            begin = position
+        elif part is not Part.EMPTY:
+            if part is Part.SETTING:
+                _follow(altered, text)
+            may_drop = may_drop and part in (Part.DROP, Part.SETTING)
+            statement = _statement(section, part, text[:-1].rstrip(), start, bool(altered))
+            is_idle = may_drop and part is Part.DROP and not _DROPS_PUBLIC.match(text)
+            if is_idle and statement.action is Action.EXECUTE:
+                statement = Statement(statement.text, start, Action.SKIP)
+            line_end = position + (body[position : position + 1] == b"\n")
+            yield (begin, line_end), statement
+            begin = line_end
+        lexer.begin(position)
+    if lexer.start is not None or lexer.inside is not Inside.STATEMENT:
+        raise DumpFailed(f"a section of the script ends inside {lexer.inside}")
+
+
+def _follow(altered: set[str], text: bytes) -> None:
+    """Keep account of the settings under which an index would be made otherwise than in a fresh session."""
+    setting = setting_of(text)
+    if setting is None or setting.parameter == "default_table_access_method":
+        return
+    if setting.changes_nothing or (setting.reset and setting.parameter != "default_tablespace"):
+        altered.discard(setting.parameter)
+    else:
+        altered.add(setting.parameter)
+
+
+def _statement(section: Section, part: Part, text: bytes, start: int, altered: bool) -> Statement:
+    reason = _refusal(section, part, text)
+    if reason is not None:
+        return Statement(text, start, Action.REFUSE, reason=reason)
+    in_post = section.kind is SectionKind.POST
+    return Statement(
+        text,
+        start,
+        parallel=parallel_group(text) if in_post and not altered else None,
+        last=in_post and _is_about_event_trigger(text),
+    )
+
+
+_RESTRICTION: Final = re.compile(rb"\\(?:un)?restrict[ \t]+[A-Za-z0-9]+[ \t\r]*\n?\Z")
+
+
+def _meta_command(text: bytes, start: int, backslash: int) -> Statement:
+    if _RESTRICTION.match(text):
+        return Statement(text.rstrip(), start, Action.SKIP)
+    command = decode(text[backslash:].split(None, 1)[0])
+    if command in ("\\c", "\\connect"):
+        reason = f"{command} leaves the database"
+    else:
+        reason = f"{command} is a command of psql's own, and those are never executed"
+    return Statement(text.rstrip(b"\n"), start + backslash, Action.REFUSE, reason=reason)
+
+
+_DATABASE: Final = frozenset((b"DATABASE",))
+_SERVER_WIDE: Final = frozenset((b"ROLE", b"USER", b"GROUP", b"TABLESPACE", b"SYSTEM", b"PARAMETER"))
+_TRANSACTION: Final = frozenset(
+    (b"BEGIN", b"START", b"COMMIT", b"END", b"ROLLBACK", b"ABORT", b"SAVEPOINT", b"RELEASE", b"PREPARE")
+)
+
+
+def _refusal(section: Section, part: Part, text: bytes) -> str | None:
+    """Why the statement must not be executed in the target database; None: it may."""
+    if b"\0" in text:
+        return "a NUL byte would end the statement early"
+    if part is Part.INSERT:
+        return None
+    cursor = Cursor(text)
+    verb = cursor.skip()
+    if verb in _TRANSACTION and not _is_large_object_transaction(section, part):
+        return f"{decode(verb)}: transactions are the restore's own affair"
+    if verb == b"COPY":
+        return "COPY reads or writes something else than this script"
+    target = _acted_upon(verb, cursor)
+    if target in _DATABASE:
+        return f"{decode(verb)} ... DATABASE names a database, and it need not be the one restored into"
+    if target in _SERVER_WIDE:
+        return f"{decode(verb)} ... {decode(target)} changes the whole server, not only this database"
+    return None
+
+
+def _is_large_object_transaction(section: Section, part: Part) -> bool:
+    return section.kind is SectionKind.ROWS and section.sequential and part in (Part.BEGIN, Part.COMMIT)
+
+
+def _acted_upon(verb: bytes, cursor: Cursor) -> bytes:
+    """Give the kind of object a statement is about, where that may be outside of the database; else b''."""
+    match verb:
+        case b"CREATE" | b"ALTER" | b"DROP":
+            kind = cursor.skip()
+            return b"" if kind == b"USER" and cursor.peek() == b"MAPPING" else kind
+        case b"COMMENT" | b"SECURITY":
+            return cursor.peek() if cursor.seek(b"ON") else b""
+        case b"GRANT" | b"REVOKE":
+            if not cursor.seek(b"ON"):
+                return b"ROLE"
+            return b"" if cursor.peek(1) in (b"TO", b"FROM", b",", b".") else cursor.peek()
+        case _:
+            return b""
+
+
+def parallel_group(text: bytes) -> str | None:
+    """Which neighbours a statement may run beside, in any order, to the same effect; None: none.
+
+    Not `ALTER TABLE` without ONLY (a partitioned table: a foreign key made there takes over an equal one
+    of a partition only if that is there before), not `USING INDEX` (the index must be there before).
+    Everything else (ATTACH PARTITION, CLUSTER ON, REPLICA IDENTITY, COMMENT ...) is a barrier by itself.
+    """
+    cursor = Cursor(text)
+    if cursor.take(b"CREATE"):
+        cursor.take_any(b"UNIQUE")
+        in_line = cursor.take(b"INDEX") and cursor.peek() not in (b"CONCURRENTLY", b"IF")
+        return "index" if in_line else None
+    if not cursor.take(b"ALTER", b"TABLE", b"ONLY"):
+        return None
+    if not cursor.name() or not cursor.take(b"ADD", b"CONSTRAINT") or not cursor.name():
+        return None
+    if cursor.take(b"FOREIGN", b"KEY"):
+        group = "foreign key"
+    elif cursor.take(b"PRIMARY", b"KEY") or cursor.take_any(b"UNIQUE", b"EXCLUDE"):
+        if cursor.take(b"USING", b"INDEX"):
+            return None
+        group = "index"
+    else:
+        return None
+    return None if cursor.seek(b",") else group
+
+
+def _is_about_event_trigger(text: bytes) -> bool:
+    cursor = Cursor(text)
+    if cursor.take_any(b"COMMENT", b"SECURITY"):
+        return cursor.seek(b"ON") and cursor.take(b"EVENT", b"TRIGGER")
+    return bool(cursor.take_any(b"CREATE", b"ALTER")) and cursor.take(b"EVENT", b"TRIGGER")
