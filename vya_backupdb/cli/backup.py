@@ -10,7 +10,7 @@ import click
 from vya_backupdb.cli.context import CliContext, pass_context
 from vya_backupdb.cli.outcome import end_with
 from vya_backupdb.cli.progress import watched
-from vya_backupdb.cli.render import Table, emit, format_option, human_size, printable
+from vya_backupdb.cli.render import Table, emit, format_option, human_size, printable, told
 from vya_backupdb.operations.backup import BackupOutcome, BackupRequest, backup
 from vya_backupdb.streams.codec import Codec
 
@@ -55,7 +55,7 @@ def command(
     )
     with watched(quiet=context.quiet) as progress:
         outcomes = list(backup(config, context.vault(), request, progress))
-    parts = _plans(outcomes) if dry_run else [_table(outcomes)]
+    parts = _plans(outcomes) if dry_run else _tables(outcomes)
     emit(format, _document(outcomes, dry_run=dry_run), *parts)
     end_with([outcome.error for outcome in outcomes], mixed=20)
 
@@ -85,7 +85,7 @@ def _as_json(outcome: BackupOutcome) -> dict[str, Any]:
             "rows": record.contents.rows,
             "snapshot_at": record.snapshot_at,
             "consistency": record.consistency,
-            "warnings": [warning.what for warning in record.warnings],
+            "warnings": [told(warning) for warning in record.warnings],
         }
     if outcome.planned is not None:
         planned = outcome.planned
@@ -96,9 +96,19 @@ def _as_json(outcome: BackupOutcome) -> dict[str, Any]:
             "options": list(planned.options),
             "estimated_bytes": planned.estimated_bytes,
             "consistency": planned.plan.consistency,
-            "warnings": [finding.what for finding in planned.plan.findings],
+            "warnings": [told(finding) for finding in planned.plan.findings],
         }
     return shown
+
+
+def _tables(outcomes: list[BackupOutcome]) -> Iterator[Table]:
+    yield _table(outcomes)
+    warnings = Table("Warnings", ("instance", "database", "what, and what to do"))
+    for outcome in outcomes:
+        for warning in outcome.record.warnings if outcome.record is not None else ():
+            warnings.add(outcome.instance, _database(outcome), told(warning))
+    if warnings.rows:
+        yield warnings
 
 
 def _table(outcomes: list[BackupOutcome]) -> Table:
@@ -136,7 +146,7 @@ def _plans(outcomes: list[BackupOutcome]) -> Iterator[Table]:
             table.add("tool", f"{planned.tool.path} {planned.tool.version}")
             table.add("options", " ".join(planned.options))
             for finding in planned.plan.findings:
-                table.add("warning", finding.what)
+                table.add("warning", told(finding))
         yield table
 
 

@@ -23,7 +23,7 @@ import click
 from vya_backupdb.errors import Refused, StorageError, VyaBackupDBError
 from vya_backupdb.log import MASK, masked
 from vya_backupdb.log import printable as escaped
-from vya_backupdb.model import LeftOut
+from vya_backupdb.model import Finding, LeftOut
 
 SCHEMA_VERSION = 1
 
@@ -173,6 +173,11 @@ def printable(text: str, *, indent: int | None = None) -> str:
     if indent is None:
         return escaped(text)
     return escaped(text, keep="\n").replace("\n", "\n" + " " * indent)
+
+
+def told(finding: Finding) -> str:
+    """Write what was found, and what to do about it."""
+    return f"{finding.what}; {finding.cure}" if finding.cure else finding.what
 
 
 def human_size(count: int) -> str:

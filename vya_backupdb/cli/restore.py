@@ -11,7 +11,7 @@ import click
 from vya_backupdb.cli.context import CliContext
 from vya_backupdb.cli.listing import list_command
 from vya_backupdb.cli.progress import watched
-from vya_backupdb.cli.render import Table, confirmation, emit, format_option, left_out
+from vya_backupdb.cli.render import Table, confirmation, emit, format_option, left_out, told
 from vya_backupdb.cli.selection import all_named, moment, named
 from vya_backupdb.operations.choose import Selection
 
@@ -136,7 +136,7 @@ def _document(outcome: RestoreOutcome, *, dry_run: bool) -> dict[str, Any]:
         "rows": sum(outcome.rows.values()),
         "rows_verified": outcome.rows_verified,
         "objects": outcome.objects,
-        "warnings": [finding.what for finding in outcome.findings],
+        "warnings": [told(finding) for finding in outcome.findings],
         "notices": list(outcome.notices),
         "seconds": round(outcome.seconds, 3),
     }
@@ -163,7 +163,7 @@ def _table(outcome: RestoreOutcome, *, dry_run: bool) -> Table:
         )
         table.add("seconds", f"{outcome.seconds:.1f}")
     for finding in outcome.findings:
-        table.add("warning", finding.what)
+        table.add("warning", told(finding))
     for notice in outcome.notices:
         table.add("notice", notice)
     return table

@@ -230,7 +230,7 @@ def _backup_database(
         progress.end()
     seconds = time.monotonic() - started
     for warning in done.record.warnings:
-        log.warning("backup warning", **names, what=warning.what)
+        log.warning("backup warning", **names, what=warning.what, cure=warning.cure)
     log.info(
         "backup finished",
         **names,
