@@ -34,18 +34,15 @@ class Dialect:
     reader: Callable[[int], ScriptReader]
     """Takes the size of sections."""
     statements: Callable[[Section], Iterator[Statement]]
-    added_before: re.Pattern[bytes]
     added_behind: re.Pattern[bytes]
     rewritten: re.Pattern[bytes]
     """Statements that are executed in another form than they are written."""
 
 
-_OBJECT_SETTINGS = rb"(?:SET|RESET)\s[^;]*;\n"
 MYSQL = Dialect(
     "mysql",
     lambda size: MySQLScriptReader(require_trailer=False, section_bytes=size),
     mysql_statements,
-    added_before=re.compile(rb"(?:[^;]*SET\b.*?;\n)+", re.DOTALL | re.IGNORECASE),
     added_behind=re.compile(rb"(?:(?:/\*M?!\d* ?)?SET [^;]*;\n)+"),
     rewritten=re.compile(rb"/\*M?!|EVENT|DATABASE|SCHEMA", re.IGNORECASE),
 )
@@ -53,14 +50,15 @@ POSTGRESQL = Dialect(
     "postgresql",
     lambda size: PostgreSQLScriptReader(require_trailer=False, section_bytes=size),
     postgresql_statements,
-    added_before=re.compile(rb"(?:" + _OBJECT_SETTINGS + rb")*(?:COPY.*?;\n)?", re.DOTALL | re.IGNORECASE),
     added_behind=re.compile(rb"\\\.\n"),
     rewritten=re.compile(rb"(?!)"),
 )
 
 
 _SETTING = re.compile(rb"(?:/\*M?!\d*)?\s*(?:SET|RESET)\b", re.IGNORECASE)
-"""These may be repeated where a section begins, and are not what a server's limit is for."""
+_REPEATED = re.compile(_SETTING.pattern + rb"|COPY\b", re.IGNORECASE)
+_SMALL = 500
+"""Statements up to this size are under every server's limit, whatever a section says of its largest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,31 +137,27 @@ def _same(one: Outcome, other: Outcome) -> None:
 
 def _nothing_lost(dialect: Dialect, script: bytes, outcome: Outcome) -> None:
     """Hold that the bodies one after the other are the script, but for what makes a section stand alone."""
-    position = 0
+    end = 0
     for number, section in enumerate(outcome.sections):
-        taken = _taken(dialect, script, position, section.body)
+        added = end - (section.position or 0)
+        taken = _taken(dialect, script, end, section.body[added:]) if added >= 0 else None
         if taken is None:
-            raise Fault(f"section {number} ({section.kind}) is not the script from byte {position}")
-        position += taken
-    if not outcome.error and position != len(script):
-        raise Fault(f"the sections end at byte {position} of {len(script)}")
+            raise Fault(f"section {number} ({section.kind}) is not the script from byte {end}")
+        before = section.body[:added]
+        if before and not (_REPEATED.match(before) and before.endswith(b";\n")):
+            raise Fault(f"section {number} ({section.kind}) begins with something else than settings or COPY")
+        end += taken
+    if not outcome.error and end != len(script):
+        raise Fault(f"the sections end at byte {end} of {len(script)}")
 
 
 def _taken(dialect: Dialect, script: bytes, position: int, body: bytes) -> int | None:
     """Tell how many bytes of the script a body holds; None where it holds something else."""
     if script.startswith(body, position):
         return len(body)
-    starts = {0}
-    added = dialect.added_before.match(body)
-    if added is not None:
-        starts |= {end.end() for end in re.finditer(rb";\n", body[: added.end()])}
-    for start in sorted(starts):
-        rest = body[start:]
-        if script.startswith(rest, position):
-            return len(rest)
-        for end in re.finditer(dialect.added_behind, rest):
-            if end.end() == len(rest) and script.startswith(rest[: end.start()], position):
-                return end.start()
+    for behind in dialect.added_behind.finditer(body):
+        if behind.end() == len(body) and script.startswith(body[: behind.start()], position):
+            return behind.start()
     return None
 
 
@@ -178,7 +172,7 @@ def _rows_agree(dialect: Dialect, outcome: Outcome) -> None:
             elif statement.action is Action.EXECUTE and not _is_rewritten(dialect, section, statement):
                 if not section.body.startswith(statement.text, statement.offset):
                     raise Fault(f"a statement does not stand at byte {statement.offset} of its section")
-                if len(statement.text) > section.largest_statement and not _SETTING.match(statement.text):
+                if len(statement.text) > max(section.largest_statement, _SMALL):
                     raise Fault(f"a statement of {len(statement.text)} bytes is larger than the largest")
             if "it has no end" in (statement.reason or ""):
                 raise Fault("a section of the reader's own ends inside of a statement")

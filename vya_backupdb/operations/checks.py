@@ -13,10 +13,13 @@ from vya_backupdb.archive.source import ScriptSource
 from vya_backupdb.catalog.record import BackupRecord
 from vya_backupdb.engines.base import Connector, Engine
 from vya_backupdb.errors import Refused, VerificationError, few
-from vya_backupdb.model import Action, Finding, Section, SectionKind, Severity, Statement
+from vya_backupdb.model import Action, Finding, SectionKind, Severity
 
 _CHECK_THREADS: Final = 2
 """Sections in memory at a time; decompression is a hundred times as fast as any load."""
+
+_MOST_PLACED: Final = 5
+"""Refused statements whose line is counted: each takes a pass over the script, and an error names no more."""
 
 NOT_ROWS: Final = frozenset({SectionKind.HEADER, SectionKind.SCHEMA, SectionKind.POST, SectionKind.FOOTER})
 
@@ -42,22 +45,25 @@ def check_whole(source: ScriptSource, taken: ScriptSource) -> None:
 def check_script(engine: Engine, source: ScriptSource) -> None:
     """Read all that is not rows, and refuse statements that a restore never executes."""
     refused = [
-        f"{_place(source, section, statement)}{statement.reason or 'a statement that leaves the database'}"
+        (
+            None if section.position is None else section.position + statement.offset,
+            statement.reason or "a statement that leaves the database",
+        )
         for section in source.sections(NOT_ROWS)
         for statement in engine.statements(section)
         if statement.action is Action.REFUSE
     ]
     if refused:
+        placed = [f"{_place(source, position)}{reason}" for position, reason in refused[:_MOST_PLACED]]
+        others = [f"byte {position}: {reason}" for position, reason in refused[_MOST_PLACED:]]
         raise Refused(
-            f"{source.path}: holds what a restore never executes: {few(refused)}",
+            f"{source.path}: holds what a restore never executes: {few(placed + others)}",
             cure="remove it from the script, or dump the database alone (without --create or --databases)",
         )
 
 
-def _place(source: ScriptSource, section: Section, statement: Statement) -> str:
-    if section.position is None:
-        return ""
-    return f"{place(source.path, section.position + statement.offset)}: "
+def _place(source: ScriptSource, position: int | None) -> str:
+    return "" if position is None else f"{place(source.path, position)}: "
 
 
 def refuse_system(connector: Connector, where: str, database: str) -> None:

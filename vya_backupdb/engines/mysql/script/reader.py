@@ -273,7 +273,10 @@ class _Current:
                 self._open[assignment.name] = assignment
         for name in meaning.restores:
             self._open.pop(name, None)
-        self._settings = [*self._settings, piece.text] if self._open else []
+        if self._open:
+            self._settings.append(piece.text)
+        else:
+            self._settings.clear()
 
     @property
     def can_be_cut(self) -> bool:
@@ -288,7 +291,7 @@ class _Current:
         other = _Current(self.kind, self.table, self.values)
         other.prefix = b"".join(text + b";\n" for text in self._settings)
         other._open = dict(self._open)
-        other._settings = self._settings
+        other._settings = list(self._settings)
         return other
 
     def closing(self) -> bytes:

@@ -27,7 +27,7 @@ Match = re.Match[bytes]
 
 _NAME = rb"(?:`(?:[^`]++|``)++`|\"(?:[^\"]++|\"\")++\"|[A-Za-z0-9_$]++)"
 _TRIVIA = rb"(?:[\s\x00]++|--[^\n]*+\n|\#[^\n]*+\n)*+"
-_COLUMNS = rb"\((?:[^()`\"]++|`(?:[^`]++|``)*+`|\"(?:[^\"]++|\"\")*+\")*+\)"
+_COLUMNS = rb"\((?:[A-Za-z0-9_$\x80-\xff,\s]++|`(?:[^`]++|``)*+`|\"(?:[^\"]++|\"\")*+\")*+\)"
 _HEAD: Final = re.compile(
     _TRIVIA
     + rb"(?P<text>(?:INSERT|REPLACE)(?: ++(?:LOW_PRIORITY|DELAYED|HIGH_PRIORITY|IGNORE))*+ ++INTO ++)"

@@ -53,7 +53,7 @@ class Splitter:
         self._searched = 0
         """Where the buffer has no `;` at a line's end before, from `pos` on."""
         self._enough = 0
-        """With fewer bytes than that from `pos`, the lexer need not try again."""
+        """With fewer bytes than that from `pos`, nothing need be tried again."""
 
     def forget(self, size: int) -> None:
         """Take account of `size` bytes removed from the beginning of the buffer."""
@@ -63,6 +63,8 @@ class Splitter:
     def next(self, *, final: bool) -> Part | None:
         """Give the next unit, None where it is not whole yet. REST and UNFINISHED are the last."""
         data, pos, modes = self.data, self.pos, self.session.modes
+        if len(data) - pos < self._enough and not final:
+            return None
         if self.delimiter == b";" and modes.charset is None:
             head = rows.begins(data, pos)
             if head is not None:
@@ -73,8 +75,6 @@ class Splitter:
                         return found
                 elif len(data) - pos < _PATIENCE and not final:
                     return None
-        if len(data) - pos < self._enough and not final:
-            return None
         unit = scan(data, pos, self.delimiter, modes, final=final)
         if unit is None:
             size = len(data) - pos

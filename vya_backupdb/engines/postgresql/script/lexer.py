@@ -133,6 +133,7 @@ class StatementLexer:
         self._tag = b""
         self._comment = 0
         self._refuse_escaped_quote = False
+        self._on_another_line = False
         self._words: list[bytes] = []
         self._is_function = False
         self._is_insert = False
@@ -373,17 +374,20 @@ class StatementLexer:
                 continue
             self.position += 1
             self.inside = Inside.AFTER_ESCAPE_STRING
+            self._on_another_line = False
             return True
 
     def _scan_after_escape_string(self, buffer: Buffer, final: bool) -> bool:
         """See whether a string follows on another line: it continues the escape string, with escapes."""
         between = _BETWEEN_STRINGS.match(buffer, self.position)
         end = between.end() if between is not None else self.position
+        self._on_another_line |= _LINE_END.search(buffer, self.position, end) is not None
+        self.position = end
         following = bytes(buffer[end : end + 2])
         if not final and following in (b"", b"-", b"--"):
             return False
-        if following[:1] == b"'" and _LINE_END.search(buffer, self.position, end):
-            self.position = end + 1
+        if following[:1] == b"'" and self._on_another_line:
+            self.position += 1
             self.inside = Inside.ESCAPE_STRING
         else:
             self.inside = Inside.STATEMENT

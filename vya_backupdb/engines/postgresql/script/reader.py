@@ -265,11 +265,13 @@ class PostgreSQLScriptReader:
         draft = self._draft
         if draft is None or draft.place != place or len(draft.body) + size > self._limit:
             self._flush()
-            repeated = b""
+            repeated: list[bytes] = []
             if place.kind in (SectionKind.SCHEMA, SectionKind.POST):
-                repeated = b"".join(text + b"\n" for text in self._in_force.values())
-            position = self._consumed + self._begin - len(pending.body) - len(repeated)
-            draft = self._draft = _Draft(place, bytearray(repeated), position)
+                repeated = [text + b"\n" for text in self._in_force.values()]
+            body = bytearray().join(repeated)
+            position = self._consumed + self._begin - len(pending.body) - len(body)
+            largest = max(map(len, repeated), default=0)
+            draft = self._draft = _Draft(place, body, position, largest_statement=largest)
         draft.body += pending.body
         draft.body += segment
         draft.rows += rows
