@@ -24,8 +24,8 @@ from vya_backupdb.model import Section
 from vya_backupdb.streams.codec import Codec
 from vya_backupdb.streams.digest import HashedSink, Sink
 
-_USUAL_SECTION: Final = 17 << 20
-"""Bytes: the readers cut sections at about 16 MiB."""
+_USUAL_SECTION: Final = 9 << 20
+"""Bytes: the readers cut sections at about 8 MiB."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ _MOST_NAMED: Final = 20
 """Names of databases in a message."""
 
 _MOST_THREADS = 4
-"""Each compression thread holds a section of 16 MiB and its frame: memory stays bounded on large machines."""
+"""Each compression thread holds a section of 8 MiB and its frame: memory stays bounded on large machines."""
 
 
 @dataclass(frozen=True)

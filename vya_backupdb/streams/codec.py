@@ -21,7 +21,7 @@ DEFAULT_LEVELS: Final[dict[CodecName, int]] = {"zstd": 3, "gzip": 2, "none": 0}
 larger again."""
 
 _LEVELS: Final[dict[CodecName, range]] = {"zstd": range(1, 20), "gzip": range(1, 10), "none": range(1)}
-"""zstd above 19 needs hundreds of MiB for each thread and gains nothing on frames of 16 MiB."""
+"""zstd above 19 needs hundreds of MiB for each thread and gains nothing on frames of 8 MiB."""
 
 _FAST_GZIP = 3
 """The highest level of isa-l; the higher ones are zlib's, smaller by some percent and ten times slower."""
