@@ -85,7 +85,7 @@ def _as_json(outcome: BackupOutcome) -> dict[str, Any]:
             "rows": record.contents.rows,
             "snapshot_at": record.snapshot_at,
             "consistency": record.consistency,
-            "warnings": [told(warning) for warning in record.warnings],
+            "warnings": [warning.what for warning in record.warnings],
         }
     if outcome.planned is not None:
         planned = outcome.planned
@@ -96,7 +96,7 @@ def _as_json(outcome: BackupOutcome) -> dict[str, Any]:
             "options": list(planned.options),
             "estimated_bytes": planned.estimated_bytes,
             "consistency": planned.plan.consistency,
-            "warnings": [told(finding) for finding in planned.plan.findings],
+            "warnings": [finding.what for finding in planned.plan.findings],
         }
     return shown
 

@@ -136,7 +136,7 @@ def _document(outcome: RestoreOutcome, *, dry_run: bool) -> dict[str, Any]:
         "rows": sum(outcome.rows.values()),
         "rows_verified": outcome.rows_verified,
         "objects": outcome.objects,
-        "warnings": [told(finding) for finding in outcome.findings],
+        "warnings": [finding.what for finding in outcome.findings],
         "notices": list(outcome.notices),
         "seconds": round(outcome.seconds, 3),
     }
