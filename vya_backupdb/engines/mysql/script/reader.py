@@ -302,6 +302,6 @@ class _Current:
         wrapping = _WRAPPING.match(self._settings[0]) if self._settings else None
         before, after = (wrapping[0], b" */") if wrapping else (b"", b"")
         return b"".join(
-            before + f"SET {assignment.reads}=@{name}".encode() + after + b";\n"
+            before + f"SET {assignment.reads}=@{name}".encode("utf-8", "surrogateescape") + after + b";\n"
             for name, assignment in self._open.items()
         )
