@@ -160,6 +160,7 @@ def _mysql() -> Iterator[Executed]:
     )
     yield "INSERT INTO my9 (a, b, v) VALUES (1, 2, STRING_TO_VECTOR('[1,2,3]')), (3, 4, NULL)"
     yield "CREATE LIBRARY lib1 LANGUAGE JAVASCRIPT AS $$ export function f(n) { return 'a;\\'' + n } $$"
+    yield "CREATE LIBRARY lib2 LANGUAGE JAVASCRIPT AS $js$ export const s = `it's ;; $$` // don't \" /* $js$"
 
 
 def rich(flavour: str) -> Iterator[Executed]:

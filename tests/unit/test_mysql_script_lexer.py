@@ -55,6 +55,52 @@ def test_delimiter_counts_only_outside_of_strings_names_and_comments(text: bytes
     assert first(text + b";\nSELECT 2;\n") == (text.rstrip(), b"SELECT 2;\n")
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"$$ it's; `not` \"closed /* $$",
+        b"$js$ $$ ; $$ -- ; $js$",
+        b"$_a1$;\n;\n$_a1$",
+        b"$\xc3\xa9$;$\xc3\xa9$",
+        b"\n$$$;$$",
+        b"$$;$$ COMMENT 'x;'",
+    ],
+)
+@pytest.mark.parametrize(
+    "definition", [b"FUNCTION f() RETURNS INT LANGUAGE JAVASCRIPT", b"LIBRARY l LANGUAGE WASM"]
+)
+def test_delimiter_in_dollar_quotes_around_a_body_in_another_language_counts_nothing(
+    definition: bytes, body: bytes
+) -> None:
+    text = b"CREATE " + definition + b" AS " + body
+    assert first(text + b";\nSELECT 2;\n") == (text, b"SELECT 2;\n")
+    script = text + b";\nSELECT 2;\n"
+    whole = scan(script, 0, b";", PLAIN, final=False)
+    assert whole is not None
+    assert all(scan(script[:end], 0, b";", PLAIN, final=False) in (None, whole) for end in range(len(script)))
+
+
+@pytest.mark.parametrize(
+    "text", [b"SELECT 1 AS $a$", b"SELECT a$$b", b"SELECT @language AS $", b"CREATE TABLE $a (language int)"]
+)
+def test_dollars_are_otherwise_part_of_names(text: bytes) -> None:
+    assert first(text + b";SELECT $a$;") == (text, b"SELECT $a$;")
+
+
+def test_body_in_dollar_quotes_without_end_is_unfinished() -> None:
+    for script in (
+        b"CREATE LIBRARY l LANGUAGE JAVASCRIPT AS $$ a;",
+        b"CREATE LIBRARY l LANGUAGE X AS $a$ $$;",
+    ):
+        unit = unit_of(script)
+        assert (unit.kind, unit.inside) == (Kind.UNFINISHED, "a body in dollar quotes")
+
+
+def test_comment_may_begin_with_what_looks_like_its_end() -> None:
+    assert first(b"SELECT 1 /*/ ; */ + 1;2;") == (b"SELECT 1 /*/ ; */ + 1", b"2;")
+    assert first(b"SELECT 1 /*/*/ + 1;2;") == (b"SELECT 1 /*/*/ + 1", b"2;")
+
+
 def test_delimiter_counts_inside_of_conditional_comments() -> None:
     assert first(b"/*!50003 SELECT 1; */") == (b"/*!50003 SELECT 1", b" */")
 

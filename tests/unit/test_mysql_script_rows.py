@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from tests.unit.mysql_script_samples import foreign
 from vya_backupdb.engines.mysql.script.modes import PLAIN, Modes
+from vya_backupdb.engines.mysql.script.reader import MySQLScriptReader
 from vya_backupdb.engines.mysql.script.rows import counted, counted_slowly
 
 LONG = b"x" * 300 + b"\\n"
@@ -92,6 +93,17 @@ def test_what_is_no_list_of_values_is_left_to_the_lexer(values: bytes) -> None:
 
 def test_no_values_are_no_rows() -> None:
     assert counted(b"") is None
+
+
+@pytest.mark.parametrize(
+    "columns", [b"(;````)", b"(a;b)", b"(a -- ;\n)", b"(a # )\n, b)", b"(a /* `;` */)", b"('`;`')"]
+)
+@pytest.mark.parametrize("size", [1, 20, 1000])
+def test_a_list_of_columns_is_read_the_same_however_much_of_it_is_there(columns: bytes, size: int) -> None:
+    script = b"INSERT INTO `t` " + columns + b" VALUES (1),(2);\n"
+    reader = MySQLScriptReader(require_trailer=False)
+    found = [part for i in range(0, len(script), size) for part in reader.feed(script[i : i + size])]
+    assert [*found, *reader.finish()] == foreign(script)
 
 
 def test_rows_without_backslash_escapes() -> None:

@@ -10,6 +10,8 @@ checked by running both:
 - `--` begins a comment before white space or the line's end, and always where a statement may begin.
 - A backslash outside of quotes and comments is a client command (`\! ls`), but for `\N`, which is NULL. Long
   names (`system ls`) are commands at the beginning of a statement.
+- The body of what is written in another language (MySQL 9) may stand in dollar quotes: `AS $tag$ ... $tag$`.
+  MySQL's client takes them for quotes anywhere, MariaDB's nowhere.
 
 The servers agree on all of it, with two exceptions. In some character sets a character's second byte may look
 like a backslash or backtick; the clients go by their own character set, the servers by character_set_client,
@@ -72,6 +74,10 @@ class Unit:
 _SPACE = re.compile(rb"[\s\x00]*+")
 _LINE_END = re.compile(rb"[ \t]*+(?:\r?+\n|(?P<cut>\r?+\Z))")
 _WORD = re.compile(rb"\?|[A-Za-z_]++")
+_DOLLAR = re.compile(rb"\$[A-Za-z0-9_\x80-\xff]*+(?P<end>\$)?")
+_OTHER_LANGUAGE = re.compile(rb"\bLANGUAGE\b.*\bAS\s*+\Z", re.IGNORECASE | re.DOTALL)
+_LONGEST_HEAD = 1 << 16
+"""Bytes before a routine's body in which its language is looked for."""
 _SANDBOX = b"/*M!999999\\-"
 _DELIMITER_LINE = re.compile(
     rb"DELIMITER[ \t]*+(?:'([^']*+)'|\"([^\"]*+)\"|`([^`]*+)`|(\S*+))", re.IGNORECASE
@@ -83,7 +89,7 @@ _AFTER_HIDDEN_END = re.compile(
 
 @lru_cache(maxsize=64)
 def _stops(delimiter: bytes) -> re.Pattern[bytes]:
-    return re.compile(rb"[\"'`#/\\" + re.escape(delimiter[:1]) + rb"-]")
+    return re.compile(rb"[\"'`#$/\\" + re.escape(delimiter[:1]) + rb"-]")
 
 
 def scan(data: Buffer, start: int, delimiter: bytes, modes: Modes, *, final: bool) -> Unit | None:
@@ -122,6 +128,8 @@ class _Scan:
         self._begin = -1
         """Where the statement begins; -1: nothing but white space and comments so far."""
         self._command = b""
+        self._may_be_body = True
+        """Whether the first `AS $`, which begins a body in another language, is still to come."""
 
     def unit(self) -> Unit | None:
         data, size = self._data, len(self._data)
@@ -157,6 +165,11 @@ class _Scan:
                 if hidden < 0:
                     return self._unfinished("" if self._begin < 0 and self._final else "a comment")
                 pos = hidden
+            elif char == 0x24 and self._begin >= 0:
+                after = self._dollar_quoted(pos)
+                if after < 0:
+                    return self._unfinished("a body in dollar quotes")
+                pos = after
             elif data.startswith(b"/*", pos) and self._is_comment(pos):
                 end = data.find(b"*/", pos + 2)
                 if end < 0:
@@ -245,6 +258,25 @@ class _Scan:
                 run -= 1
             if (end - 1 - run) % 2 == 0:
                 return end + 1
+
+    def _dollar_quoted(self, pos: int) -> int:
+        """Give the offset after a body in dollar quotes, else after the `$`; -1: no end."""
+        data = self._data
+        quote = _DOLLAR.match(data, pos)
+        if quote is None or not self._is_body(pos):
+            return pos + 1
+        if not quote["end"]:
+            return -1 if quote.end() == len(data) and not self._final else pos + 1
+        end = data.find(quote[0], quote.end())
+        return end + len(quote[0]) if end >= 0 else -1
+
+    def _is_body(self, pos: int) -> bool:
+        before = bytes(self._data[max(self._begin, pos - 20) : pos])
+        if not self._may_be_body or not before.upper().rstrip().endswith(b"AS"):
+            return False
+        self._may_be_body = False
+        head = bytes(self._data[max(self._begin, pos - _LONGEST_HEAD) : pos])
+        return _OTHER_LANGUAGE.search(head) is not None
 
     def _line_comment(self, pos: int) -> int | Unit:
         """Give the offset after a line comment, or the statement that ends in it; -1: no end."""
