@@ -33,7 +33,7 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/mypy scripts/bench scripts/demo scripts/sample scripts/engines.py
+	$(BIN)/mypy scripts/bench scripts/demo scripts/fuzz scripts/sample scripts/engines.py
 	$(BIN)/lint-imports
 
 bench: setup $(READY)

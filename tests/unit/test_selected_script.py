@@ -17,7 +17,9 @@ from vya_backupdb.engines.mysql.engine import ENGINE as MYSQL
 from vya_backupdb.engines.mysql.script.reader import MySQLScriptReader
 from vya_backupdb.engines.postgresql.engine import ENGINE as POSTGRESQL
 from vya_backupdb.engines.postgresql.script.reader import PostgreSQLScriptReader
+from vya_backupdb.errors import Refused
 from vya_backupdb.model import ScriptReader, Section, SectionKind
+from vya_backupdb.operations import checks
 from vya_backupdb.streams.codec import Codec
 
 POSTGRESQL_SCRIPT = b"""SET client_encoding = 'UTF8';
@@ -135,3 +137,20 @@ def test_rows_of_other_tables_are_not_taken(tmp_path: Path) -> None:
             b"CREATE INDEX i ON public.a USING btree (x);",
         ]
         assert b"public.b" not in post
+
+
+def test_no_more_refused_statements_are_looked_up_than_an_error_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "dump.sql"
+    path.write_bytes(b"1\t\\N\n" * 1000 + b"-- PostgreSQL database dump complete\n")
+    looked_up = []
+
+    def counting(path: Path, position: int) -> str:
+        looked_up.append(position)
+        return f"byte {position}"
+
+    monkeypatch.setattr(checks, "place", counting)
+    with open_source(path, POSTGRESQL.reader) as source, pytest.raises(Refused, match="and 995 more"):
+        checks.check_script(POSTGRESQL, source)
+    assert looked_up == [2, 7, 12, 17, 22]

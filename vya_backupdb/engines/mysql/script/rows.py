@@ -28,6 +28,7 @@ Match = re.Match[bytes]
 _NAME = rb"(?:`(?:[^`]++|``)++`|\"(?:[^\"]++|\"\")++\"|[A-Za-z0-9_$]++)"
 _TRIVIA = rb"(?:[\s\x00]++|--[^\n]*+\n|\#[^\n]*+\n)*+"
 _COLUMNS = rb"\((?:[A-Za-z0-9_$\x80-\xff,\s]++|`(?:[^`]++|``)*+`|\"(?:[^\"]++|\"\")*+\")*+\)"
+_FIRST_LETTER: Final = re.compile(_TRIVIA + rb"[IR]")
 _HEAD: Final = re.compile(
     _TRIVIA
     + rb"(?P<text>(?:INSERT|REPLACE)(?: ++(?:LOW_PRIORITY|DELAYED|HIGH_PRIORITY|IGNORE))*+ ++INTO ++)"
@@ -65,7 +66,8 @@ class Insert:
 
 def begins(data: Buffer, pos: int) -> Match | None:
     """Tell whether an INSERT as the tools write it begins here, after white space and comments."""
-    return _HEAD.match(data, pos)
+    # asked first, for _HEAD is not tried before all that follows was searched for a blank, which it needs
+    return _HEAD.match(data, pos) if _FIRST_LETTER.match(data, pos) else None
 
 
 def insert(data: Buffer, head: Match, end: int, modes: Modes) -> Insert | None:

@@ -134,6 +134,8 @@ class StatementLexer:
         self._comment = 0
         self._refuse_escaped_quote = False
         self._on_another_line = False
+        self._enough = 0
+        """With fewer bytes than that from `position`, a long word without end need not be read again."""
         self._words: list[bytes] = []
         self._is_function = False
         self._is_insert = False
@@ -171,6 +173,8 @@ class StatementLexer:
         if self.position == self.start and self._scan_insert(buffer):
             return End.SEMICOLON
         size = len(buffer)
+        if size - self.position < self._enough and not final:
+            return None
         while self.position < size:
             if self.standard_strings and (self._parentheses or not self._words_matter()):
                 dull = _DULL_IN_PARENTHESES if self._parentheses else _DULL_OUTSIDE
@@ -183,10 +187,12 @@ class StatementLexer:
             if token is None or kind is None:  # every byte begins some token
                 raise AssertionError(buffer[self.position : self.position + 1])
             if not final and token.end() == size and kind in _OPEN_ENDED:
+                self._enough = 2 * (size - self.position - 4096)
                 return None
             if kind == "lone" and not final and _UNFINISHED_TAG.match(buffer, self.position):
                 return None
             self.position = token.end()
+            self._enough = 0
             if kind == "word":
                 self._take_word(token.group().lower())
             elif kind == "other":
