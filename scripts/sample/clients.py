@@ -75,9 +75,12 @@ def create_database(server: ScratchServer, database: str) -> None:
 
 
 def drop_database(server: ScratchServer, database: str) -> None:
-    """Drop a database if it is there, also with sessions in it."""
-    force = " WITH (FORCE)" if server.flavour == "postgresql" else ""
-    run_sql(server, f"DROP DATABASE IF EXISTS {quoted(server, database)}{force}")
+    """Drop a database if it is there, also with sessions in it, and a template."""
+    if server.flavour != "postgresql":
+        run_sql(server, f"DROP DATABASE IF EXISTS {quoted(server, database)}")
+        return
+    run_sql(server, f"UPDATE pg_database SET datistemplate = false WHERE datname = {literal(database)}")
+    run_sql(server, f"DROP DATABASE IF EXISTS {quoted(server, database)} WITH (FORCE)")
 
 
 def quoted(server: ScratchServer, name: str) -> str:

@@ -42,7 +42,7 @@ _OURS: Final = "vya-backupdb"
 """application_name of the connections, as pg_stat_activity and the server's log show it."""
 
 _CLOSING: Final = 3.0
-"""Seconds that the server may take to notice that a connection was closed."""
+"""Seconds that the server may take to notice that a client, ours or another, has gone."""
 
 
 class PostgreSQLConnector:
@@ -294,12 +294,11 @@ class PostgreSQLConnector:
         return self._work
 
     def _sessions_in(self, database: str) -> list[str]:
-        """Name who is connected to a database; our own closed connections are given time to go."""
+        """Name who is connected to a database; closed connections, a dump's too, are given time to go."""
         deadline = time.monotonic() + _CLOSING
         while True:
             found = self._main.execute(_CONNECTED, [database]).fetchall()
-            ours = all(application.startswith(_OURS) for _, application, _ in found)
-            if not found or not ours or time.monotonic() > deadline:
+            if not found or time.monotonic() > deadline:
                 return [f"{user} ({name or 'no name'}, process {pid})" for user, name, pid in found]
             time.sleep(0.02)
 
