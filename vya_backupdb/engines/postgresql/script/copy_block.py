@@ -6,13 +6,14 @@ A newline in a value is written `\n`, so every newline ends a row, and only the 
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Final
 
+from vya_backupdb.streams.search import find
+
 CLOSE: Final = b"\\.\n"
 
-_END: Final = re.compile(rb"\n\\\.\n")
+_END: Final = b"\n\\.\n"
 
 
 def find_end(buffer: bytes | bytearray, start: int, resume: int) -> int | None:
@@ -22,8 +23,8 @@ def find_end(buffer: bytes | bytearray, start: int, resume: int) -> int | None:
     """
     if buffer[start : start + 3] == CLOSE:
         return start
-    found = _END.search(buffer, max(start, resume))
-    return found.start() + 1 if found else None
+    found = find(buffer, _END, max(start, resume), rare=1)
+    return None if found < 0 else found + 1
 
 
 @dataclass(frozen=True, slots=True)
