@@ -9,6 +9,7 @@ from types import FunctionType
 
 import pytest
 
+from scripts.sample.clients import plain_dump
 from vya_backupdb.archive.source import open_source
 from vya_backupdb.catalog.store import Store
 from vya_backupdb.engines.registry import engine_named
@@ -65,3 +66,34 @@ def test_damage_at_any_place_is_detected_or_harmless(
             continue
     # a flipped bit in a gzip header's time stamp harms nothing, and such places are few
     assert undetected <= PLACES // 10
+
+
+def test_a_file_that_is_not_the_one_of_its_metadata_replaces_nothing(site: Site, database: str) -> None:
+    site.fill(database, rows=400)
+    entry = site.backup(database)
+    record = Path(entry["file"].removesuffix(".sql.zst") + ".json")
+    record.write_text(record.read_text().replace(entry["sha256"], "0" * 64))
+    before = site.occupied(database)
+    done = site.run(
+        *("restore", "--instance", "source", "--database", database, "--latest"),
+        *("--target-instance", "target", "--drop", "--force"),
+        code=22,
+    )
+    assert "its parts are whole, but its sha256 is not the one in its metadata" in done.stderr
+    assert plain_dump(site.target, database) == before
+
+
+def test_damage_is_located_where_the_metadata_is_there_too(site: Site, database: str) -> None:
+    site.fill(database)
+    file = Path(site.backup(database)["file"])
+    whole = bytearray(file.read_bytes())
+    whole[len(whole) // 2] ^= 1
+    file.write_bytes(whole)
+    done = site.run(
+        *("restore", "--instance", "source", "--database", database, "--latest"),
+        *("--target-instance", "target"),
+        code=22,
+    )
+    assert "(rows, table " in done.stderr
+    assert "at byte" in done.stderr
+    assert not site.exists(site.target, database)

@@ -77,7 +77,7 @@ def prepare(
         disowned = owned(target, script, definition)
         script, definition = disowned.script, disowned.definition
         findings += disowned.findings
-    check_whole(source, script)
+    check_whole(source, script, record)
     check_script(target.engine, script)
     findings += connector.examine_target(
         database,
