@@ -80,6 +80,7 @@ def test_a_hard_database_comes_back_whole(site: Site, hard: str, subject: str) -
     assert catalogs(site, "target", hard) == catalogs(site, "source", hard)
 
 
+@pytest.mark.timeout(600)
 def test_two_thousand_tables_come_back(site: Site, hard: str) -> None:
     made = "".join(
         f"CREATE TABLE t{i} (a int PRIMARY KEY, f float, s varchar(9));"
