@@ -11,7 +11,10 @@ def dump_tool(flavour: Flavour, *version: int) -> DumpTool:
     return DumpTool("/usr/bin/mysqldump", flavour, ".".join(map(str, version)), version)
 
 
-NO_TIME_LIMIT = "--loose-init-command=SET SESSION max_execution_time = 0"
+NO_TIME_LIMIT = (
+    "--loose-init-command=SET SESSION max_execution_time = 0"
+    " /*!80030 , SESSION show_gipk_in_create_table_and_information_schema = ON */"
+)
 ALWAYS = {
     "--quick",
     "--hex-blob",

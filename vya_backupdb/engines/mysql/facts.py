@@ -12,6 +12,8 @@ SETTINGS: Final = (
     "character_set_server",
     "collation_server",
     "default_storage_engine",
+    "disabled_storage_engines",
+    "enforce_storage_engine",
     "enforce_gtid_consistency",
     "event_scheduler",
     "explicit_defaults_for_timestamp",

@@ -20,6 +20,9 @@ _READ_TIMEOUT: Final = 600.0
 DENIED: Final = frozenset({1044, 1142, 1143})
 """ER_DBACCESS_DENIED_ERROR, ER_TABLEACCESS_DENIED_ERROR, ER_COLUMNACCESS_DENIED_ERROR."""
 
+SHOW_GENERATED_KEYS: Final = "/*!80030 , SESSION show_gipk_in_create_table_and_information_schema = ON */"
+"""The end of a SET that shows what MySQL generated (`my_row_id`), also where the server hides it."""
+
 _IDLE: Final = 7 * 24 * 3600
 """Seconds that the server lets the connection rest, while a dump runs for instance."""
 
@@ -57,7 +60,7 @@ class Queries:
             "net_write_timeout = 600",
             "max_statement_time = 0" if mariadb else "max_execution_time = 0",
         ]
-        self.execute("SET SESSION " + ", SESSION ".join(settings))
+        self.execute(f"SET SESSION {', SESSION '.join(settings)} {SHOW_GENERATED_KEYS}")
 
     @property
     def offers_tls(self) -> bool:

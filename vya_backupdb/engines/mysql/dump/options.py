@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from vya_backupdb.engines.mysql.queries import SHOW_GENERATED_KEYS
 from vya_backupdb.errors import ConfigurationError
 from vya_backupdb.model import DumpTool, Flavour
 
@@ -59,9 +60,9 @@ OPTIONS: Final = (
     ),
     Option("--column-statistics=0", "fails with servers older than 8", tool="mysql", since=(8,)),
     Option(
-        "--loose-init-command=SET SESSION max_execution_time = 0",
-        "a limit that the server sets for SELECTs would kill the dump (3024); versions of 8 before it ignore "
-        "it thanks to `loose`",
+        f"--loose-init-command=SET SESSION max_execution_time = 0 {SHOW_GENERATED_KEYS}",
+        "a limit that the server sets for SELECTs would kill the dump (3024), and primary keys that it "
+        "generated and hides would be left out; versions of 8 before it ignore it thanks to `loose`",
         tool="mysql",
         since=(8,),
     ),

@@ -40,6 +40,15 @@ _WRONG_VALUE: Final = 1231
 _DOCUMENT_STEP: Final = 182
 _NOT_OURS_TO_SET: Final = frozenset({_UNKNOWN_SETTING, 1227})
 
+_AS_WRITTEN: Final = (
+    b"restrict_fk_on_non_standard_key = OFF",  # keys that are not unique may be referred to, as before 8.4
+    b"explicit_defaults_for_timestamp = ON",  # a TIMESTAMP without a default gets none
+    b"sql_generate_invisible_primary_key ="
+    b" @@sql_generate_invisible_primary_key AND @@sql_require_primary_key",
+)
+"""Settings under which tables are made as their definitions are written; not every server knows them. No key
+is added but to tables that would be refused without one."""
+
 _SET: Final = re.compile(rb"\s*(?:/\*M?!\d*\s*)?SET\b", re.IGNORECASE)
 _EVENT: Final = re.compile(rb"\s*ALTER\b[^;]*?\bEVENT\b", re.IGNORECASE)
 _EVENT_IS_OVER: Final = 1544
@@ -69,7 +78,7 @@ class MySQLSession:
         self._closed = False
         try:
             self._wire.query(self._preparation().encode())
-            self._allow_loose_foreign_keys()
+            self._take_definitions_as_written()
             with self._wire.cursor() as cursor:
                 cursor.execute("SELECT @@max_allowed_packet, CONNECTION_ID()")
                 self._largest, self._number = cursor.fetchall()[0]
@@ -92,13 +101,13 @@ class MySQLSession:
             " /*M!, SESSION max_statement_time = 0, SESSION check_constraint_checks = 0 */"
         )
 
-    def _allow_loose_foreign_keys(self) -> None:
-        """Let foreign keys refer to keys that are not unique, as MySQL did before 8.4."""
-        try:
-            self._wire.query(b"SET SESSION restrict_fk_on_non_standard_key = OFF")
-        except pymysql.err.Error as error:
-            if code_of(error) not in _NOT_OURS_TO_SET:
-                raise
+    def _take_definitions_as_written(self) -> None:
+        for setting in _AS_WRITTEN:
+            try:
+                self._wire.query(b"SET SESSION " + setting)
+            except pymysql.err.Error as error:
+                if code_of(error) not in _NOT_OURS_TO_SET:
+                    raise
 
     def execute(self, statement: Statement) -> int:
         """Execute, and give the number of rows that an INSERT or REPLACE took; 0 for everything else.

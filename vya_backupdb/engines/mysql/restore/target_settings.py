@@ -28,9 +28,10 @@ def examine_settings(
         *_binlog(facts, privileges, needs),
         *_unknown_sets(queries, needs.charsets, needs.collations),
         *_unknown_engines(queries, needs),
+        *_unwanted_engines(facts, needs),
         *_unknown_modes(queries, needs),
         *_unknown_settings(queries, needs),
-        *_keys(facts, needs),
+        *_keys(facts, privileges, needs),
         *_folded_names(facts, needs),
     ]
 
@@ -176,9 +177,39 @@ def _unknown_settings(queries: Queries, needs: Needs) -> Iterator[Finding]:
         )
 
 
-def _keys(facts: ServerFacts, needs: Needs) -> Iterator[Finding]:
+def _unwanted_engines(facts: ServerFacts, needs: Needs) -> Iterator[Finding]:
+    """Find what MySQL's disabled_storage_engines refuses (3161), and what MariaDB would do without a word."""
+    disabled = facts.settings.get("disabled_storage_engines", "").lower().replace(" ", "").split(",")
+    enforced = facts.settings.get("enforce_storage_engine", "")
+    for engine, named in needs.engines.items():
+        if engine.lower() in disabled:
+            what, setting = f"refuses the storage engine {engine} ({named})", "disabled_storage_engines"
+        elif enforced and engine.lower() != enforced.lower():
+            what, setting = f"would use {enforced} in place of {engine} ({named})", "enforce_storage_engine"
+        else:
+            continue
+        yield Finding(
+            Severity.FAULT,
+            f"the server {what}: {setting}",
+            object=named,
+            cure=f"change {setting} while restoring",
+        )
+
+
+def _keys(facts: ServerFacts, privileges: Privileges, needs: Needs) -> Iterator[Finding]:
+    required = on(facts, "sql_require_primary_key")
     generated = on(facts, "sql_generate_invisible_primary_key")
-    if on(facts, "sql_require_primary_key") and needs.without_key and not generated:
+    may_set = any(map(privileges.everywhere, ("SESSION_VARIABLES_ADMIN", "SYSTEM_VARIABLES_ADMIN", "SUPER")))
+    if generated and needs.without_key and (required or not may_set):
+        yield Finding(
+            Severity.WARNING,
+            "the server adds an invisible primary key to tables without one"
+            f" (sql_generate_invisible_primary_key): {few(needs.without_key)}",
+            cure="SET GLOBAL sql_generate_invisible_primary_key = OFF while restoring"
+            if required
+            else privileges.mend(["SESSION_VARIABLES_ADMIN"], None),
+        )
+    elif required and needs.without_key and not generated:
         yield Finding(
             Severity.FAULT,
             "the server refuses tables without a primary key (sql_require_primary_key): "
