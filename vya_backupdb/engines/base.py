@@ -103,6 +103,13 @@ class Connector(Protocol):
         """Binlog file, position and GTID set, or WAL position; on a replica also the source's."""
         ...
 
+    def blockers(self, database: str) -> Sequence[str]:
+        """Name the sessions whose locks others in the database wait for at this moment; () where none is.
+
+        Asked over another connection, for the server may be frozen.
+        """
+        ...
+
     def exists(self, database: str) -> bool:
         """Whether the database is there."""
         ...

@@ -17,7 +17,7 @@ from vya_backupdb.catalog.store import Slot, Store, newest
 from vya_backupdb.config.models import Instance
 from vya_backupdb.credentials.vault import Credential
 from vya_backupdb.engines.base import Connector, Engine
-from vya_backupdb.errors import DumpFailed, PreflightFailed, VerificationError, few
+from vya_backupdb.errors import DumpFailed, PreflightFailed, VerificationError, VyaBackupDBError, few
 from vya_backupdb.log import get_logger
 from vya_backupdb.model import (
     DumpPlan,
@@ -128,6 +128,7 @@ def dump(source: Source, planned: PlannedDump, progress: Progress) -> Dumped:
                 command,
                 stall_timeout=source.instance.dump.stall_timeout,
                 timeout=source.instance.dump.timeout,
+                why_silent=lambda: _blockers(source, plan.database),
             )
             with process, ArchiveWriter(sink, source.codec, threads=source.threads) as archive:
                 pipeline.run(process, archive)
@@ -208,6 +209,15 @@ def _command(source: Source, plan: DumpPlan) -> AbstractContextManager[Command]:
     return source.engine.dump_command(
         plan, source.tool, source.connector.facts, source.instance, source.credential
     )
+
+
+def _blockers(source: Source, database: str) -> str:
+    """Say for whom a silent dump tool waits, where the server tells."""
+    try:
+        blockers = source.connector.blockers(database)
+    except VyaBackupDBError:
+        return ""
+    return f"; it may wait for {few(blockers)}" if blockers else ""
 
 
 def _printable(options: Sequence[str]) -> tuple[str, ...]:

@@ -63,10 +63,16 @@ class DumpProcess:
 
     `stall_timeout` bounds the time that `read` waits for bytes; a slow reader is no stall. `timeout`
     bounds the whole; None: no bound. Use it from one thread; only `stop` may be called from anywhere.
+    `why_silent` says for the error what a child that is about to be ended for its silence waits for.
     """
 
     def __init__(
-        self, command: Command, *, stall_timeout: timedelta, timeout: timedelta | None = None
+        self,
+        command: Command,
+        *,
+        stall_timeout: timedelta,
+        timeout: timedelta | None = None,
+        why_silent: Callable[[], str] = str,
     ) -> None:
         self.tool = Path(command.argv[0]).name
         self.bytes_read = 0
@@ -74,6 +80,7 @@ class DumpProcess:
         """None: it still runs; negative: the signal that ended it."""
         self._command = command
         self._stall = stall_timeout.total_seconds()
+        self._why_silent = why_silent
         self._timeout = None if timeout is None else timeout.total_seconds()
         self._lines = ErrorLines(command.judge)
         self._process: subprocess.Popen[bytes] | None = None
@@ -234,7 +241,7 @@ class DumpProcess:
             self._fail_held("output")
         if stall <= 0:
             self._fail(
-                f"sent nothing for {_spell(self._stall)}",
+                f"sent nothing for {_spell(self._stall)}{self._why_silent()}",
                 cure="look on the server for what blocks it, or raise the instance's `dump.stall_timeout`",
             )
 

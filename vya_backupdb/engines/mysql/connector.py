@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Self
 
 from vya_backupdb.config.models import Instance
 from vya_backupdb.credentials.vault import Credential
 from vya_backupdb.engines.mysql import listing
+from vya_backupdb.engines.mysql.blockers import blockers
 from vya_backupdb.engines.mysql.facts import server_facts
-from vya_backupdb.engines.mysql.failures import connection_failed
+from vya_backupdb.engines.mysql.failures import PATIENCE, connection_failed
 from vya_backupdb.engines.mysql.positions import positions
 from vya_backupdb.engines.mysql.preflight import plan as preflight
 from vya_backupdb.engines.mysql.queries import Queries, QueryError
@@ -81,6 +82,11 @@ class MySQLConnector:
         """Binlog file, position and GTID sets; on a replica also the source's."""
         with _refusals(BackupError):
             return positions(self._queries, self.facts)
+
+    def blockers(self, database: str) -> Sequence[str]:
+        """Name the sessions for whose locks on tables others wait."""
+        with _refusals(BackupError), closing(Queries(self._instance, self._credential, PATIENCE)) as queries:
+            return blockers(queries, self.facts, database)
 
     # ------------------------------------------------------------------ restore
 

@@ -38,10 +38,12 @@ class QueryError(VyaBackupDBError):
 class Queries:
     """The connection that all questions to an instance go through."""
 
-    def __init__(self, instance: Instance, credential: Credential) -> None:
+    def __init__(
+        self, instance: Instance, credential: Credential, read_timeout: float = _READ_TIMEOUT
+    ) -> None:
         self.instance = instance
         self.credential = credential
-        self._wire = open_wire(instance, credential, read_timeout=_READ_TIMEOUT)
+        self._wire = open_wire(instance, credential, read_timeout=read_timeout)
 
     def close(self) -> None:
         """End the connection. Never raises."""

@@ -106,6 +106,17 @@ class PostgreSQLConnector:
         with self._errors(BackupError, "the WAL position cannot be read"):
             return positions(self._main)
 
+    def blockers(self, database: str) -> Sequence[str]:
+        """Name the sessions for whose locks others wait."""
+        with (
+            self._errors(BackupError, "the locks cannot be read"),
+            self._connect(self._instance.maintenance_database) as connection,
+        ):
+            return [
+                f"session {pid} of {user} (`{' '.join(one_line(query).split()[:4])}` for {seconds:.0f} s)"
+                for pid, user, query, seconds in connection.execute(_BLOCKING, [database])
+            ]
+
     # ------------------------------------------------------------------ before a dump
 
     def plan(self, database: str) -> DumpPlan:
@@ -332,6 +343,15 @@ class PostgreSQLConnector:
         except UnicodeEncodeError as error:
             raise kind(f"{self._where}: {what}: the name is not UTF-8") from error
 
+
+_BLOCKING: Final = b"""
+    SELECT DISTINCT pid, coalesce(usename, backend_type, '?'), coalesce(query, ''),
+        coalesce(extract(epoch FROM clock_timestamp() - state_change), 0)
+    FROM pg_catalog.pg_stat_activity WHERE pid IN (
+        SELECT unnest(pg_catalog.pg_blocking_pids(pid)) FROM pg_catalog.pg_stat_activity
+        WHERE datname = %s AND wait_event_type = 'Lock'
+    )
+"""
 
 _CONNECTED: Final = b"""
     SELECT coalesce(usename, backend_type, '?'), application_name, pid FROM pg_catalog.pg_stat_activity

@@ -10,7 +10,7 @@ from vya_backupdb.credentials.transport import secret_file
 from vya_backupdb.credentials.vault import Credential
 from vya_backupdb.engines.mysql.dump.optionfile import option_file
 from vya_backupdb.engines.mysql.dump.options import NO_LOGIN_PATHS_SINCE, extra_options, tool_options
-from vya_backupdb.engines.mysql.dump.stderr import judge_for
+from vya_backupdb.engines.mysql.dump.stderr import CURES, judge_for
 from vya_backupdb.engines.mysql.dump.tools import ENVIRONMENT
 from vya_backupdb.model import DumpPlan, DumpTool, ServerFacts
 from vya_backupdb.streams.process import Command
@@ -41,5 +41,6 @@ def dump_command(
             ),
             environment=ENVIRONMENT,
             judge=judge_for(tool.path),
+            cures=CURES,
             pass_fds=(secret.fd,),
         )

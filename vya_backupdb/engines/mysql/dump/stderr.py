@@ -23,6 +23,15 @@ _TABLE: Final = (
     (re.compile(r"(?:.*: )?\[ERROR\] "), Verdict.FATAL),
     (re.compile(r"(?:-- )?Error\b|ERROR\b"), Verdict.FATAL),
 )
+CURES: Final = (
+    (
+        r"\(1213\)|Error 1412\b",
+        "a change of the table (ALTER, TRUNCATE ...) came in between: try again when none runs or waits",
+    ),
+    (r"Error 1814\b", "drop that table, or import its tablespace"),
+)
+"""What the server says through the tool when a dump fails, and what to do."""
+
 _PREFIXES: Final = ("mysqldump", "mariadb-dump")
 
 
