@@ -31,7 +31,7 @@ def needs(*statements: str, facts: ServerFacts = MYSQL, kind: SectionKind = Sect
     ],
 )
 def test_sql_is_read_as_the_server_reads_it(raw: str, facts: ServerFacts, bare: str) -> None:
-    assert bare_text(raw, facts) == bare
+    assert bare_text(raw, facts, []) == bare
 
 
 def test_the_dumped_database_is_read_from_the_first_comment() -> None:

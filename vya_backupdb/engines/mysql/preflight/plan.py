@@ -14,6 +14,7 @@ from vya_backupdb.engines.mysql.preflight.hostile import histogram_options, host
 from vya_backupdb.engines.mysql.preflight.losses import changed_values
 from vya_backupdb.engines.mysql.preflight.partial import leave_out
 from vya_backupdb.engines.mysql.preflight.routines import routines_finding, sees_routines
+from vya_backupdb.engines.mysql.preflight.spatial import reference_systems
 from vya_backupdb.engines.mysql.privileges import Privileges, parse_grants
 from vya_backupdb.engines.mysql.queries import Queries
 from vya_backupdb.model import DumpPlan, Finding, ServerFacts, Severity
@@ -120,6 +121,7 @@ def plan_dump(
         *_unlike_transactions(locked),
         *_rows_elsewhere(with_rows),
         *hostile_objects(queries, facts, database, tables),
+        *reference_systems(queries, facts, database, tables),
         *changed_values(queries, facts, database, with_rows),
     ]
     if listing.is_read_only(queries, facts, database):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal
 
 from vya_backupdb.model import SectionKind, ServerFacts, Statement
 
@@ -45,6 +45,21 @@ _SETTING: Final = re.compile(
 _SAFE_FUNCTION: Final = re.compile(r"(?<!NOT )\bDETERMINISTIC\b|\bNO SQL\b|\bREADS SQL DATA\b", re.IGNORECASE)
 _BEGINNING: Final = 1000
 """Characters of a statement in which a definer or a sql_mode is looked for."""
+_ATTRIBUTE: Final = re.compile(r"[A-Z_]+(?: [A-Z_]+)*", re.IGNORECASE)
+Outside = Literal["tablespace", "spatial reference system", "full-text parser", "folder", "encryption"]
+_OUTSIDE: Final[dict[Outside, re.Pattern[str]]] = {
+    "tablespace": re.compile(rf"\bTABLESPACE\s*=?\s*({_NAME})", re.IGNORECASE),
+    "spatial reference system": re.compile(r"\bSRID (\d+)", re.IGNORECASE),
+    "full-text parser": re.compile(rf"\bWITH PARSER ({_NAME})", re.IGNORECASE),
+}
+_IN_STRINGS: Final[dict[Outside, re.Pattern[str]]] = {
+    "folder": re.compile(r"\b(?:DATA|INDEX) DIRECTORY\s*=\s*('(?:[^'\\]|\\.|'')*')", re.IGNORECASE),
+    "encryption": re.compile(r"\b(ENCRYPTION)\s*=\s*'Y'", re.IGNORECASE),
+}
+"""Patterns of the same, whose names stand in strings."""
+_ESCAPED_LITERAL: Final = re.compile(r"(?<![\w`'])_[a-z0-9]+'(?:[^'\\]|'')*\\", re.IGNORECASE)
+"""A string with an introducer and a backslash in it: in an expression of a table MariaDB (10.11, 11.8) keeps
+it without its escapes, and cannot make the table (1064)."""
 _SOURCE: Final = re.compile(rb"^-- Host: [^\n]*?\s+Database: ([^\n]*)$", re.MULTILINE)
 
 
@@ -70,6 +85,10 @@ class Needs:
     """Tables without a primary key."""
     dialect: dict[str, str] = field(default_factory=dict)
     """What the other flavour cannot read."""
+    passed_over: dict[str, str] = field(default_factory=dict)
+    """What stands in comments of tables that the server does not execute: `INVISIBLE`, `SRID` ..."""
+    outside: dict[tuple[Outside, str], str] = field(default_factory=dict)
+    """What tables name that is the server's: kind and name."""
     objects: list[tuple[str, str, str]] = field(default_factory=list)
     """Kind, name and bare text of everything that it creates."""
     largest_statement: int = 0
@@ -90,6 +109,7 @@ _DIALECTS: Final = {
     "mariadb": {
         "JSON duality views": r"\bJSON RELATIONAL DUALITY VIEW\b",
         "libraries": r"^\s*CREATE\b[^;(]*\bLIBRARY\b",
+        "the type GEOMCOLLECTION": r"`\s+geomcollection\b",
         "functional keys": r"\bKEY\s+`[^`]*`\s*\(\s*\(",
         "expressions as defaults of text and blobs": r"\bDEFAULT \(_utf8mb4''",
     },
@@ -103,8 +123,9 @@ def needs_of(statements: Iterable[tuple[SectionKind, Statement]], facts: ServerF
     for kind, statement in statements:
         raw = statement.text.decode("utf-8", "surrogateescape")
         needs.largest_statement = max(needs.largest_statement, len(statement.text))
-        bare = bare_text(raw, facts)
-        _note_created(needs, raw, bare)
+        passed_over: list[str] = []
+        bare = bare_text(raw, facts, passed_over)
+        _note_created(needs, raw, bare, passed_over)
         if _SET.match(raw):
             for mode in _SQL_MODE.findall(raw[:_BEGINNING]):
                 needs.modes.update(word.strip().upper() for word in mode.split(",") if word.strip())
@@ -123,8 +144,11 @@ def source_database(header: bytes) -> str | None:
     return found[1].strip().decode("utf-8", "surrogateescape") if found and found[1].strip() else None
 
 
-def bare_text(raw: str, facts: ServerFacts) -> str:
-    """Give SQL as such a server reads it: strings are `''`, comments gone, conditional ones judged."""
+def bare_text(raw: str, facts: ServerFacts, passed_over: list[str]) -> str:
+    """Give SQL as such a server reads it: strings are `''`, comments gone, conditional ones judged.
+
+    What stands in conditional ones that it does not execute is added to `passed_over`.
+    """
     parts: list[str] = []
     position = 0
     skipped_from: int | None = None
@@ -135,9 +159,11 @@ def bare_text(raw: str, facts: ServerFacts) -> str:
         position = token.end()
         if token["only"] is not None:
             if skipped_from is None and not _is_executed(token["only"], token["version"], facts):
-                skipped_from = token.start()
+                skipped_from = token.end()
             parts.append(" ")
         elif text == "*/":
+            if skipped_from is not None:
+                passed_over.append(raw[skipped_from : token.start()].strip())
             skipped_from = None
             parts.append(" ")
         elif skipped_from is not None:
@@ -170,7 +196,7 @@ def _is_executed(only: str, version: str | None, facts: ServerFacts) -> bool:
     return number <= major * 10000 + minor * 100 + patch
 
 
-def _note_created(needs: Needs, raw: str, bare: str) -> None:
+def _note_created(needs: Needs, raw: str, bare: str, passed_over: Iterable[str]) -> None:
     """Note what a statement creates, and with what."""
     if re.match(r"\s*ALTER\s+DATABASE\b", bare, re.IGNORECASE):
         needs.kinds.add("alter database")
@@ -184,7 +210,9 @@ def _note_created(needs: Needs, raw: str, bare: str) -> None:
     name = _unquote(named["name"]) if named else ""
     needs.kinds.add(kind)
     if kind == "table":
-        _note_table(needs, bare, name)
+        _note_table(needs, raw, bare, name)
+        for attribute in filter(None, map(_ATTRIBUTE.match, passed_over)):
+            needs.passed_over.setdefault(attribute[0], name)
     elif kind != "sequence" and (definer := _DEFINER.search(raw[:_BEGINNING])):
         account = (_unquote(definer["user"]), _unquote(definer["host"] or "''"))
         needs.definers.setdefault(account, name)
@@ -201,7 +229,7 @@ def _note_created(needs: Needs, raw: str, bare: str) -> None:
     needs.objects.append((kind, name, bare))
 
 
-def _note_table(needs: Needs, bare: str, name: str) -> None:
+def _note_table(needs: Needs, raw: str, bare: str, name: str) -> None:
     needs.tables.append(name)
     for engine in _ENGINE.findall(bare):
         needs.engines.setdefault(engine, name)
@@ -209,6 +237,14 @@ def _note_table(needs: Needs, bare: str, name: str) -> None:
         needs.without_key.append(name)
     if "FOREIGN KEY" in bare.upper():
         needs.kinds.add("foreign key")
+    if _ESCAPED_LITERAL.search(raw):
+        needs.dialect.setdefault("mariadb:expressions that hold strings with a backslash", name)
+    for patterns, text in ((_OUTSIDE, bare), (_IN_STRINGS, raw)):
+        for kind, pattern in patterns.items():
+            for found in pattern.finditer(text):
+                # What stands in a string of the raw text is no keyword of the bare one.
+                if found[0].partition("'")[0] in bare:
+                    needs.outside.setdefault((kind, _unquote(found[1])), name)
 
 
 def references(needs: Needs, database: str) -> list[tuple[str, str]]:

@@ -11,6 +11,7 @@ from vya_backupdb.engines.mysql.naming import few
 from vya_backupdb.engines.mysql.privileges import Privileges
 from vya_backupdb.engines.mysql.queries import Queries, QueryError
 from vya_backupdb.engines.mysql.restore.needs import Needs, other_databases, references
+from vya_backupdb.engines.mysql.restore.outside import examine_outside
 from vya_backupdb.engines.mysql.restore.target_settings import examine_definition, examine_settings
 from vya_backupdb.model import Finding, MySQLDefinition, ServerFacts, Severity
 
@@ -55,6 +56,7 @@ def examine(
         *_definers(queries, facts, privileges, needs),
         *examine_settings(queries, facts, privileges, needs),
         *examine_definition(queries, facts, definition),
+        *examine_outside(queries, facts, needs),
         *_references(database, original, needs, allowed=allow_references),
         *_absent_databases(queries, database, original, needs),
     ]
@@ -71,6 +73,13 @@ def _other_server(facts: ServerFacts, source: ServerFacts | None, needs: Needs) 
         yield Finding(Severity.WARNING, f"made on {titled(source)}, which is newer than this {titled(facts)}")
     if source is not None and is_mariadb(source) and is_mariadb(facts):
         yield from _later_times(facts, source, needs)
+    if needs.passed_over:
+        listed = ", ".join(f"{what} ({name})" for what, name in needs.passed_over.items())
+        yield Finding(
+            Severity.WARNING,
+            f"{titled(facts)} passes over what stands in comments for another server: {listed}",
+            cure="look after the restore whether the tables are as they must be",
+        )
     prefix = f"{facts.flavour}:"
     for what, name in needs.dialect.items():
         if what.startswith(prefix):

@@ -244,7 +244,7 @@ def _encryption(
         )
     if definition.comment and not (is_mariadb(facts) and facts.version_number >= (10, 5)):
         yield Finding(Severity.WARNING, "the database's comment is lost: this server has none for databases")
-    if definition.encryption and not is_mariadb(facts) and not _has_keyring(queries):
+    if definition.encryption and not is_mariadb(facts) and not has_keyring(queries):
         yield Finding(
             Severity.FAULT,
             "the database is encrypted, and the server has no keyring",
@@ -252,7 +252,8 @@ def _encryption(
         )
 
 
-def _has_keyring(queries: Queries) -> bool:
+def has_keyring(queries: Queries) -> bool:
+    """Whether MySQL can encrypt tables."""
     if queries.rows(
         "SELECT 1 FROM information_schema.plugins"
         " WHERE plugin_name LIKE 'keyring%' AND plugin_status = 'ACTIVE'"
