@@ -171,6 +171,38 @@ def test_an_invalid_value_of_an_enum_with_an_empty_member_is_named(
     assert made.named == {"e": "e (a): values outside of the ENUM's list return as its member ''"}
 
 
+@pytest.mark.limitation("mysql-generated-backslashes")
+def test_stored_values_whose_backslashes_are_read_otherwise_are_named(
+    mysql: ScratchServer, new_database: NewDatabase
+) -> None:
+    made = trip(
+        mysql,
+        new_database,
+        "SET sql_mode = 'NO_BACKSLASH_ESCAPES';"
+        "CREATE TABLE g (a varchar(50), s varchar(50) AS (CONCAT(a, '\\x')) STORED,"
+        " v varchar(50) AS (CONCAT(a, '\\y')) VIRTUAL, plain varchar(50) AS (CONCAT(a, '%s')) STORED);"
+        "INSERT INTO g (a) VALUES (NULL), ('c:')",
+    )
+    assert not made.same_values
+    assert set(made.named) == {"g"}
+    assert made.named["g"].startswith("g (s): generated values were computed under NO_BACKSLASH_ESCAPES")
+
+
+def test_stored_values_that_are_computed_the_same_are_not_named(
+    mysql: ScratchServer, new_database: NewDatabase
+) -> None:
+    made = trip(
+        mysql,
+        new_database,
+        "CREATE TABLE g (a varchar(50) COLLATE utf8mb4_bin, s varchar(50) AS (CONCAT(a, '\\\\x\\n\\'\"%s{}'))"
+        " STORED, n int AS (LENGTH(REPLACE(a, '\\\\', ''))) STORED,"
+        " l varchar(50) CHARACTER SET latin1 AS (CONCAT(a, '\\\\é')) STORED);"
+        "INSERT INTO g (a) VALUES (NULL), ('c:\\\\d'), ('É')",
+    )
+    assert made.same_values
+    assert made.findings == ()
+
+
 def test_history_is_looked_at_too(mysql_server: ScratchServer, new_database: NewDatabase) -> None:
     only_on(mysql_server, "mariadb")
     database = new_database(mysql_server)

@@ -6,6 +6,7 @@ and 11.8, found by comparing the stored bytes before a dump and after its restor
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -36,6 +37,10 @@ LOSSY_SETS: Final = (
 """Character sets with bytes that do not come back from utf8mb4. Found by sending every code of every set
 there and back; all others return whole."""
 
+_STORED: Final = re.compile(
+    r"^  `((?:[^`]|``)*)` .* GENERATED ALWAYS AS \((.*?)\) STORED(?: |,?$)", re.MULTILINE
+)
+
 _PATIENCE: Final = 10.0
 """Seconds for looking at the values of one database."""
 
@@ -45,7 +50,7 @@ class _Kind:
     """One way in which values change."""
 
     changed: str
-    """A condition on a `{column}` of a character `{charset}`."""
+    """A condition on a `{column}` of a character `{charset}`, or made by an `{expression}`."""
     what: str
     cure: str
 
@@ -70,6 +75,12 @@ _KINDS: Final = {
         " OR CAST({column} AS CHAR) <> CAST(CAST(CAST({column} AS CHAR) AS JSON) AS CHAR)",
         "JSON documents hold decimals, dates or binary values, which return as doubles and strings",
         "keep such values in columns of their own, or as strings",
+    ),
+    "generated": _Kind(
+        "NOT CAST(CONVERT({column} USING utf8mb4) AS BINARY)"
+        " <=> CAST(CONVERT(({expression}) USING utf8mb4) AS BINARY)",
+        "generated values were computed under NO_BACKSLASH_ESCAPES, and are computed anew without it",
+        "write their expressions without backslashes (CHAR(92))",
     ),
     "enum": _Kind(
         "{column} + 0 = 0",
@@ -113,7 +124,8 @@ class _Suspect:
     table: str
     column: str
     kind: str
-    charset: str
+    charset: str = ""
+    expression: str = ""
 
 
 def _suspects(queries: Queries, facts: ServerFacts, database: str) -> Iterator[_Suspect]:
@@ -134,6 +146,33 @@ def _suspects(queries: Queries, facts: ServerFacts, database: str) -> Iterator[_
             yield _Suspect(str(table), str(column), "text", str(charset))
         if data_type in _KINDS:
             yield _Suspect(str(table), str(column), str(data_type), str(charset))
+    if not is_mariadb(facts):
+        yield from _with_backslashes(queries, database)
+
+
+def _with_backslashes(queries: Queries, database: str) -> Iterator[_Suspect]:
+    """Give the stored generated columns whose expressions hold a backslash.
+
+    MySQL reads it as the sql_mode of whoever opens a table says, not of who made the table.
+    information_schema garbles what is not ASCII in an expression (found with 9.7).
+    """
+    tables = queries.rows(
+        "SELECT DISTINCT table_name FROM information_schema.columns WHERE table_schema = %s"
+        " AND extra LIKE %s AND LOCATE(%s, generation_expression) > 0 ORDER BY table_name",
+        database,
+        "%STORED GENERATED%",
+        "\\\\",
+    )
+    for (table,) in tables:
+        try:
+            made = queries.rows(f"SHOW CREATE TABLE {identifier(database)}.{identifier(str(table))}")[0][1]
+        except QueryError as error:
+            if error.code not in DENIED:
+                raise
+            continue
+        for column, expression in _STORED.findall(str(made)):
+            if "\\" in expression:
+                yield _Suspect(str(table), column.replace("``", "`"), "generated", expression=expression)
 
 
 def _holds_changed(
@@ -144,7 +183,7 @@ def _holds_changed(
     if is_mariadb(facts):
         limit, hint = f"SET STATEMENT max_statement_time = {seconds:.3f} FOR ", ""
     condition = _KINDS[suspect.kind].changed.format(
-        column=identifier(suspect.column), charset=suspect.charset
+        column=identifier(suspect.column), charset=suspect.charset, expression=suspect.expression
     )
     try:
         return bool(queries.rows(f"{limit}SELECT{hint} 1 FROM {rows} WHERE {condition} LIMIT 1"))
