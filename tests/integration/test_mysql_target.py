@@ -378,6 +378,26 @@ def test_an_unknown_setting_of_the_header_is_a_warning(
     restored(mysql_server, database, dump)
 
 
+@pytest.mark.limitation("mysql-default-collations")
+def test_a_collation_that_an_older_server_did_not_write_is_told(
+    mysql_server: ScratchServer, new_database: NewDatabase
+) -> None:
+    database = new_database(mysql_server)
+    dump = script(table(" DEFAULT CHARSET=utf8mb4"))
+    restored(mysql_server, database, dump)
+    became = run_sql(
+        mysql_server,
+        "SELECT table_collation FROM information_schema.tables WHERE table_schema = DATABASE()",
+        database,
+    ).strip()
+    said = [finding.what for finding in examined(mysql_server, database, dump)]
+    assert [what.endswith(f"here it becomes {became}") for what in said] == (
+        [] if became == "utf8mb4_general_ci" else [True]
+    )
+    written = table(" DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin COMMENT='CHARSET=utf8mb4'")
+    assert examined(mysql_server, database, script(written)) == []
+
+
 @pytest.mark.limitation("mysql-other-flavour")
 def test_a_dump_of_the_other_flavour_is_told_with_what_cannot_be_read(
     mysql: ScratchServer, mariadb: ScratchServer, new_database: NewDatabase

@@ -35,6 +35,9 @@ _DEFINER: Final = re.compile(
 )
 _COLLATION: Final = re.compile(r"\bCOLLATE[\s=]+`?(\w+)", re.IGNORECASE)
 _CHARSET: Final = re.compile(r"\b(?:CHARSET|CHARACTER SET)[\s=]+`?(\w+)", re.IGNORECASE)
+_WITHOUT_COLLATION: Final = re.compile(
+    r"\b(?:CHARSET=|CHARACTER SET )(utf8mb4|utf8mb3|utf8|ucs2|utf16|utf32)\b(?!\s+COLLATE)", re.IGNORECASE
+)
 _ENGINE: Final = re.compile(r"\bENGINE\s*=\s*`?(\w+)", re.IGNORECASE)
 _RELATION: Final = re.compile(rf"\b(?:FROM|JOIN)\s+\(*({_NAME})\.{_NAME}(?!\s*\.)", re.IGNORECASE)
 _SQL_MODE: Final = re.compile(r"\bsql_mode\s*=\s*'([^']*)'", re.IGNORECASE)
@@ -74,6 +77,8 @@ class Needs:
     engines: dict[str, str] = field(default_factory=dict)
     collations: dict[str, str] = field(default_factory=dict)
     charsets: dict[str, str] = field(default_factory=dict)
+    without_collation: dict[str, str] = field(default_factory=dict)
+    """Unicode character sets that a table names without a collation: the server's default decides."""
     modes: set[str] = field(default_factory=set)
     """Single words of sql_mode."""
     settings: set[str] = field(default_factory=set)
@@ -233,6 +238,8 @@ def _note_table(needs: Needs, raw: str, bare: str, name: str) -> None:
     needs.tables.append(name)
     for engine in _ENGINE.findall(bare):
         needs.engines.setdefault(engine, name)
+    for charset in _WITHOUT_COLLATION.findall(bare):
+        needs.without_collation.setdefault(charset.lower(), name)
     if "PRIMARY KEY" not in bare.upper():
         needs.without_key.append(name)
     if "FOREIGN KEY" in bare.upper():

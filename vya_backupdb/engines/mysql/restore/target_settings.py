@@ -27,6 +27,7 @@ def examine_settings(
         *_packet(facts, needs.largest_statement),
         *_binlog(facts, privileges, needs),
         *_unknown_sets(queries, needs.charsets, needs.collations),
+        *_other_collations(queries, needs),
         *_unknown_engines(queries, needs),
         *_unwanted_engines(facts, needs),
         *_unknown_modes(queries, needs),
@@ -108,6 +109,24 @@ def _unknown_sets(
             queries, f"SELECT CONVERT('' USING {identifier(charset)}) COLLATE {identifier(collation)}"
         ):
             yield _unknown("collation", collation, named)
+
+
+def _other_collations(queries: Queries, needs: Needs) -> Iterator[Finding]:
+    """Name what MySQL before 8 and older MariaDBs leave unsaid, for it was their default."""
+    for charset, table in needs.without_collation.items():
+        query = f"SELECT COLLATION(CONVERT('' USING {identifier(charset)}))"
+        if not _is_known(queries, query):
+            continue
+        here = str(queries.value(query))
+        if not here.endswith("_general_ci"):
+            yield Finding(
+                Severity.WARNING,
+                f"tables name {charset} without a collation (the first is {table}): at home it is "
+                f"{charset}_general_ci, here it becomes {here}",
+                object=table,
+                cure="make the old one the server's default while restoring (default_collation_for_utf8mb4, "
+                "MariaDB: character_set_collations), or convert the tables afterwards",
+            )
 
 
 def _is_known(queries: Queries, query: str) -> bool:
