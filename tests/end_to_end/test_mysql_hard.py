@@ -127,6 +127,20 @@ def test_a_large_row_comes_back_or_is_refused_beforehand(site: Site, hard: str) 
             run_sql(server, f"SET GLOBAL max_allowed_packet = {limit}")
 
 
+@pytest.mark.limitation("mysql-document-ids")
+def test_document_ids_are_loaded_in_order_whatever_the_number_of_sessions(site: Site, hard: str) -> None:
+    rows = ", ".join(f"({1 + 60_000 * i}, REPEAT('a', 1 << 20))" for i in range(30))
+    run_sql(
+        site.source,
+        "CREATE TABLE near (FTS_DOC_ID bigint unsigned NOT NULL AUTO_INCREMENT PRIMARY KEY, t longtext);"
+        f"INSERT INTO near VALUES {rows}; CREATE FULLTEXT INDEX i ON near (t)",
+        hard,
+    )
+    assert site.backup(hard)["warnings"] == []
+    site.restore(hard, "--jobs", "4")
+    assert checksums(site.target, hard) == checksums(site.source, hard)
+
+
 # ---------------------------------------------------------------------------- told, or refused
 
 

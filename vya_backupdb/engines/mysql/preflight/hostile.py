@@ -140,7 +140,12 @@ def _only_generated(queries: Queries, database: str, tables: Sequence[Table]) ->
 def _document_ids(
     queries: Queries, facts: ServerFacts, database: str, tables: Sequence[Table]
 ) -> Iterator[Finding]:
-    """Name the full-text tables whose own document ids make larger steps than the server takes."""
+    """Name the full-text tables whose own document ids make larger steps than the server takes.
+
+    Only servers from 8 on can be asked.
+    """
+    if facts.version_number < (8,):
+        return
     names = queries.rows(
         "SELECT c.table_name FROM information_schema.columns c WHERE c.table_schema = %s"
         " AND c.column_name = BINARY 'FTS_DOC_ID' AND EXISTS (SELECT 1 FROM information_schema.statistics s"
@@ -150,7 +155,7 @@ def _document_ids(
     )
     for name in _among(names, tables):
         table = f"{identifier(database)}.{identifier(name)}"
-        if facts.version_number >= (8,) and _first(
+        if _first(
             queries,
             "SELECT 1 FROM (SELECT FTS_DOC_ID - LAG(FTS_DOC_ID, 1, 0) OVER (ORDER BY FTS_DOC_ID) AS step"  # noqa: S608
             f" FROM {table}) AS steps WHERE step >= {_DOCUMENT_STEP} LIMIT 1",
@@ -161,14 +166,6 @@ def _document_ids(
                 "the rows back (182)",
                 object=name,
                 cure=f"number the rows of {name} anew, or drop its FULLTEXT index",
-            )
-        elif _first(queries, f"SELECT 1 FROM {table} WHERE FTS_DOC_ID > {_DOCUMENT_STEP} LIMIT 1"):  # noqa: S608
-            yield Finding(
-                Severity.WARNING,
-                f"the table {name} numbers its documents itself (FTS_DOC_ID): its rows must be loaded in "
-                "order",
-                object=name,
-                cure="restore with --jobs 1",
             )
 
 
