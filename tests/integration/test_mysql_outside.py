@@ -11,7 +11,7 @@ from tests.conftest import NewDatabase
 from tests.integration.mysql_support import dumped, examined, plan_of, restored
 from vya_backupdb.errors import StatementFailed
 from vya_backupdb.model import Finding, Severity
-from vya_backupdb.scratch import ScratchServer
+from vya_backupdb.scratch import ScratchServer, start
 
 SYSTEM = 4_120_001
 DEFINITION = (
@@ -124,6 +124,28 @@ def test_absent_parsers_encryption_and_folders_are_told(
     assert examined(mysql, copy, made.replace(b"ENGINE=", b"ENCRYPTION='N' ENGINE=")) == []
     (finding,) = examined(mysql, copy, made.replace(b"ENGINE=", b"DATA DIRECTORY='/srv/it''s' ENGINE="))
     assert "/srv/it's (t)" in finding.what
+
+
+@pytest.mark.limitation("mysql-server-objects")
+def test_absent_foreign_servers_are_told(mysql: ScratchServer) -> None:
+    with start(mysql.binaries, settings={"federated": "ON"}) as server:
+        where = f"HOST '{server.host}', PORT {server.port}, USER '{server.superuser}', DATABASE 'r'"
+        created = (
+            f"CREATE SERVER away FOREIGN DATA WRAPPER mysql OPTIONS ({where}, PASSWORD '{server.password}')"
+        )
+        run_sql(server, f"CREATE DATABASE r; CREATE DATABASE copy; {created}")
+        tables = (
+            "CREATE TABLE t (a int); CREATE TABLE f (a int) ENGINE=FEDERATED CONNECTION='away/t';"
+            "CREATE TABLE u (a int) ENGINE=FEDERATED CONNECTION="
+            f"'mysql://{server.superuser}:{server.password}@{server.host}:{server.port}/r/t'"
+        )
+        script = script_of(server, "r", tables)
+        assert faults(examined(server, "copy", script)) == []
+        run_sql(server, "DROP SERVER away")
+        (fault,) = faults(examined(server, "copy", script))
+        assert "no foreign server away (f)" in fault
+        with pytest.raises(StatementFailed, match="1432"):
+            restored(server, "copy", script)
 
 
 # ---------------------------------------------------------------------------- onto the other flavour

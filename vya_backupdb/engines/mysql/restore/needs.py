@@ -49,13 +49,18 @@ _SAFE_FUNCTION: Final = re.compile(r"(?<!NOT )\bDETERMINISTIC\b|\bNO SQL\b|\bREA
 _BEGINNING: Final = 1000
 """Characters of a statement in which a definer or a sql_mode is looked for."""
 _ATTRIBUTE: Final = re.compile(r"[A-Z_]+(?: [A-Z_]+)*", re.IGNORECASE)
-Outside = Literal["tablespace", "spatial reference system", "full-text parser", "folder", "encryption"]
+Outside = Literal[
+    "tablespace", "spatial reference system", "full-text parser", "foreign server", "folder", "encryption"
+]
 _OUTSIDE: Final[dict[Outside, re.Pattern[str]]] = {
     "tablespace": re.compile(rf"\bTABLESPACE\s*=?\s*({_NAME})", re.IGNORECASE),
     "spatial reference system": re.compile(r"\bSRID (\d+)", re.IGNORECASE),
     "full-text parser": re.compile(rf"\bWITH PARSER ({_NAME})", re.IGNORECASE),
 }
 _IN_STRINGS: Final[dict[Outside, re.Pattern[str]]] = {
+    "foreign server": re.compile(
+        r"ENGINE=FEDERATED\b.* CONNECTION='([^':/]+)(?:/[^']*)?'", re.IGNORECASE | re.DOTALL
+    ),
     "folder": re.compile(r"\b(?:DATA|INDEX) DIRECTORY\s*=\s*('(?:[^'\\]|\\.|'')*')", re.IGNORECASE),
     "encryption": re.compile(r"\b(ENCRYPTION)\s*=\s*'Y'", re.IGNORECASE),
 }

@@ -7,7 +7,7 @@ from typing import Final
 
 from vya_backupdb.engines.mysql.facts import is_mariadb
 from vya_backupdb.engines.mysql.naming import few
-from vya_backupdb.engines.mysql.queries import Queries, QueryError
+from vya_backupdb.engines.mysql.queries import DENIED, Queries, QueryError
 from vya_backupdb.engines.mysql.restore.needs import Needs
 from vya_backupdb.engines.mysql.restore.target_settings import has_keyring
 from vya_backupdb.model import Finding, ServerFacts, Severity
@@ -21,6 +21,7 @@ _PRESENT: Final = {
         "SELECT 1 FROM information_schema.plugins WHERE plugin_type = 'FTPARSER'"
         " AND plugin_status = 'ACTIVE' AND plugin_name = %s"
     ),
+    "foreign server": "SELECT 1 FROM mysql.servers WHERE server_name = %s",
 }
 _PER_TABLE: Final = "innodb_file_per_table"
 """Names no tablespace, but that the table has one of its own."""
@@ -59,11 +60,11 @@ def examine_outside(queries: Queries, facts: ServerFacts, needs: Needs) -> Itera
 
 
 def _is_present(queries: Queries, facts: ServerFacts, kind: str, name: str) -> bool:
-    if is_mariadb(facts) and kind != "full-text parser":
+    if is_mariadb(facts) and kind in ("tablespace", "spatial reference system"):
         return True  # it passes over them
     try:
         return bool(queries.rows(_PRESENT[kind], name))
     except QueryError as error:
-        if error.code == _NOT_THERE:
+        if error.code in (_NOT_THERE, *DENIED):
             return True
         raise
