@@ -295,6 +295,22 @@ def test_histograms_come_back(mysql_server: ScratchServer, new_database: NewData
     assert kept.split() == ["4", "2"]
 
 
+@pytest.mark.limitation("mysql-persistent-statistics")
+def test_statistics_that_the_server_keeps_elsewhere_are_named(
+    mariadb: ScratchServer, new_database: NewDatabase
+) -> None:
+    made = trip(
+        mariadb,
+        new_database,
+        "CREATE TABLE a (x int); CREATE TABLE b (x int); ANALYZE TABLE a PERSISTENT FOR ALL",
+    )
+    (finding,) = made.findings
+    assert (finding.object, finding.severity) == ("a", Severity.WARNING)
+    assert "statistics" in finding.what
+    kept = f"SELECT COUNT(*) FROM mysql.table_stats WHERE db_name = '{made.copy}'"
+    assert run_sql(mariadb, kept).strip() == "0"
+
+
 # ---------------------------------------------------------------------------- events
 
 

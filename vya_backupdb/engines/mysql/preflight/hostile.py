@@ -23,7 +23,9 @@ def hostile_objects(
     yield from _events_without_end(queries, database)
     yield from _events_of_the_past(queries, database)
     yield from _lost_history(queries, facts, database, tables)
-    if not is_mariadb(facts):
+    if is_mariadb(facts):
+        yield from _lost_statistics(queries, database, tables)
+    else:
         yield from _only_generated(queries, database, tables)
         yield from _document_ids(queries, facts, database, tables)
 
@@ -117,6 +119,25 @@ def _lost_history(
             Severity.FAULT,
             f"tables with history by transaction: {few(by_transaction)}: mariadb-dump refuses them",
             cure="version them by time (TIMESTAMP(6) columns), or keep them in a database of their own",
+        )
+
+
+def _lost_statistics(queries: Queries, database: str, tables: Sequence[Table]) -> Iterator[Finding]:
+    """Name the tables whose statistics MariaDB keeps in `mysql`, where the account may read them."""
+    try:
+        names = _among(
+            queries.rows("SELECT table_name FROM mysql.table_stats WHERE db_name = %s", database), tables
+        )
+    except QueryError as error:
+        if error.code not in DENIED:
+            raise
+        return
+    if names:
+        yield Finding(
+            Severity.WARNING,
+            f"persistent statistics (histograms) are in no dump of a database: {few(names)}",
+            object=names[0],
+            cure="after a restore: ANALYZE TABLE ... PERSISTENT FOR ALL",
         )
 
 
