@@ -369,6 +369,20 @@ def test_silence_beyond_the_stall_timeout_is_a_failure() -> None:
     assert group_is_gone(process.pid)
 
 
+def test_what_a_silent_child_waits_for_is_asked_while_it_still_waits() -> None:
+    alive = []
+
+    def why() -> str:
+        alive.append(not group_is_gone(process.pid))
+        return ", for a reason"
+
+    silent = DumpProcess(shell("sleep 60"), stall_timeout=timedelta(seconds=0.3), why_silent=why)
+    said = r"sent nothing for 0\.3s, for a reason \(after 0 bytes\)"
+    with silent as process, pytest.raises(DumpFailed, match=said):
+        process.read(100)
+    assert alive == [True]
+
+
 def test_a_child_that_spins_without_output_is_ended() -> None:
     spinning = running(shell("while :; do :; done"), stall=0.2)
     with spinning as process, pytest.raises(DumpFailed, match="sent nothing"):
