@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from scripts.sample.clients import create_database, drop_database, run_sql
@@ -111,6 +114,68 @@ def test_a_row_too_large_for_a_dump_is_a_failure_that_names_the_table(
     assert '"too large"' in done.stderr
     assert "1 GiB" in done.stderr
     assert site.files() == []
+
+
+@contextmanager
+def until_awaited(server: ScratchServer, database: str, script: str) -> Iterator[None]:
+    """Execute what needs table t for itself; it is committed when somebody else waits for that."""
+    place = f"host={server.host} port={server.port} user={server.superuser} password={server.password}"
+    awaited = "SELECT FROM pg_locks WHERE NOT granted AND locktype = 'relation'"
+    with (
+        psycopg.connect(f"{place} dbname={database}") as session,
+        psycopg.connect(f"{place} dbname={database}", autocommit=True) as watcher,
+    ):
+
+        def commit() -> None:
+            deadline = time.monotonic() + 20
+            while time.monotonic() < deadline and watcher.execute(awaited).fetchone() is None:
+                time.sleep(0.02)
+            session.commit()
+
+        session.execute(script.encode())
+        thread = threading.Thread(target=commit)
+        thread.start()
+        try:
+            yield
+        finally:
+            thread.join()
+
+
+@pytest.mark.limitation("postgresql-truncated-tables")
+@pytest.mark.parametrize(
+    ("script", "rows"),
+    [
+        ("TRUNCATE t; INSERT INTO t SELECT n, 'new' FROM generate_series(1, 30) n", 30),
+        ("ALTER TABLE t ALTER v TYPE text USING v || 'new'", 20),
+        ("DROP TABLE t; CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1)", 1),
+    ],
+    ids=["loaded anew", "rewritten", "made anew"],
+)
+def test_a_table_that_is_loaded_anew_while_the_dump_begins_has_all_its_rows_in_it(
+    site: Site, database: str, script: str, rows: int
+) -> None:
+    site.fill(database, rows=20)
+    with until_awaited(site.source, database, script):
+        assert site.backup(database)["rows"] == rows
+    site.restore(database)
+    assert site.same(database)
+
+
+@pytest.mark.limitation("postgresql-lock-wait")
+def test_a_table_that_stays_locked_fails_the_backup_and_is_named_with_who_has_it(
+    site: Site, database: str
+) -> None:
+    site.fill(database, rows=20)
+    site.write_config(lock_wait="1s", tables={"exclude": [f"{database}.public.excluded"]})
+    place = {"host": site.source.host, "port": site.source.port, "user": site.source.superuser}
+    with psycopg.connect(**place, password=site.source.password, dbname=database) as session:
+        session.execute("CREATE TABLE excluded (n int)")
+        session.commit()
+        session.execute("LOCK TABLE excluded")
+        assert site.backup(database)["rows"] == 20
+        session.execute("LOCK TABLE t")
+        done = site.run("backup", "--instance", "source", "--database", database, code=20)
+        assert f"a table stays locked: public.t (process {session.info.backend_pid})" in done.stderr
 
 
 @pytest.mark.limitation("postgresql-clear-passwords")

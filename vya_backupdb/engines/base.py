@@ -99,6 +99,13 @@ class Connector(Protocol):
         """Make the preflight of one database: its definition, object counts, and everything found."""
         ...
 
+    def snapshot(self, plan: DumpPlan) -> AbstractContextManager[DumpPlan]:
+        """Keep still what the dump tool's own snapshot does not; give the plan with the options for that.
+
+        Raises DumpFailed.
+        """
+        ...
+
     def positions(self) -> Mapping[str, str]:
         """Binlog file, position and GTID set, or WAL position; on a replica also the source's."""
         ...

@@ -122,7 +122,11 @@ def dump(source: Source, planned: PlannedDump, progress: Progress) -> Dumped:
     started = datetime.now(UTC)
     positions = source.connector.positions()
     with slot.all_or_nothing():
-        with published(planned.path) as sink, _command(source, plan) as command:
+        with (
+            published(planned.path) as sink,
+            source.connector.snapshot(plan) as steady,
+            _command(source, steady) as command,
+        ):
             pipeline = _Pipeline(source.engine.reader(), progress, guard, plan.left_out)
             process = DumpProcess(
                 command,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from typing import Final, Self
 
 import psycopg
@@ -15,6 +16,7 @@ from vya_backupdb.credentials.vault import Credential
 from vya_backupdb.engines.postgresql import acl, objects
 from vya_backupdb.engines.postgresql import definition as definitions
 from vya_backupdb.engines.postgresql.connection import Connection, connect, lock_wait, where
+from vya_backupdb.engines.postgresql.dump.snapshot import snapshot
 from vya_backupdb.engines.postgresql.failures import one_line, server_says
 from vya_backupdb.engines.postgresql.listing import databases, server_facts
 from vya_backupdb.engines.postgresql.positions import positions
@@ -26,7 +28,14 @@ from vya_backupdb.engines.postgresql.restore.completion import complete
 from vya_backupdb.engines.postgresql.restore.needs import needs
 from vya_backupdb.engines.postgresql.restore.requirements import requirements
 from vya_backupdb.engines.postgresql.restore.session import PostgreSQLSession
-from vya_backupdb.errors import BackupError, ConnectionFailed, Refused, RestoreError, VyaBackupDBError
+from vya_backupdb.errors import (
+    BackupError,
+    ConnectionFailed,
+    DumpFailed,
+    Refused,
+    RestoreError,
+    VyaBackupDBError,
+)
 from vya_backupdb.model import (
     DatabaseDefinition,
     DatabaseInfo,
@@ -157,6 +166,14 @@ class PostgreSQLConnector:
                 tuple(sorted({one_line(name) for name in chosen.rows} - set(hidden.names))),
             ),
         )
+
+    @contextmanager
+    def snapshot(self, plan: DumpPlan) -> Iterator[DumpPlan]:
+        """Lock the tables before the snapshot is taken. Raises DumpFailed where one stays locked."""
+        with ExitStack() as held:
+            with self._errors(DumpFailed, f"{plan.database}: the tables cannot be locked"):
+                name = held.enter_context(snapshot(self._in(plan.database), plan, self._instance))
+            yield replace(plan, tool_options=(*plan.tool_options, f"--snapshot={name}"))
 
     # ------------------------------------------------------------------ restoring
 
