@@ -56,6 +56,50 @@ LOSSES: Final = (
     ),
     Loss(
         b"""
+        SELECT DISTINCT 'text search configuration ' || mapcfg::pg_catalog.regconfig
+        FROM pg_catalog.pg_ts_config_map WHERE mapcfg < 16384 AND mapdict >= 16384
+        UNION ALL
+        SELECT DISTINCT pg_catalog.format('operator family %I (%s)', opfname, amname)
+        FROM (
+            SELECT 'pg_catalog.pg_amop'::pg_catalog.regclass AS catalog, oid, amopfamily AS family,
+                'pg_catalog.pg_operator'::pg_catalog.regclass AS of, amopopr AS added FROM pg_catalog.pg_amop
+            UNION ALL
+            SELECT 'pg_catalog.pg_amproc', oid, amprocfamily, 'pg_catalog.pg_proc', amproc
+            FROM pg_catalog.pg_amproc
+        ) m JOIN pg_catalog.pg_opfamily f ON f.oid = family JOIN pg_catalog.pg_am a ON a.oid = opfmethod
+        WHERE m.oid >= 16384 AND family < 16384 AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+            WHERE (d.classid, d.objid) = (catalog, m.oid)
+                    AND d.refclassid = 'pg_catalog.pg_opclass'::pg_catalog.regclass
+                OR (d.classid, d.objid, d.deptype) = (of, added, 'e'))
+        ORDER BY 1
+        """,
+        "the system's own, which pg_dump never dumps, and what was added to them is lost: {}",
+        "make one of your own (CREATE TEXT SEARCH CONFIGURATION ... (COPY = ...), CREATE OPERATOR FAMILY)",
+    ),
+    Loss(
+        b"""
+        SELECT DISTINCT kind || ' ' || name FROM (
+            SELECT 'table' AS kind, relname AS name, relnamespace AS schema, oid, relacl AS acl,
+                pg_catalog.acldefault('r', relowner)
+                || pg_catalog.makeaclitem(0, relowner, 'SELECT', false) AS made FROM pg_catalog.pg_class
+            UNION ALL
+            SELECT 'schema', nspname, oid, oid, coalesce(nspacl, '{}'), pg_catalog.acldefault('n', nspowner)
+                || pg_catalog.makeaclitem(0, nspowner, 'USAGE', false) FROM pg_catalog.pg_namespace
+            UNION ALL
+            SELECT 'function', proname, pronamespace, oid, proacl, NULL FROM pg_catalog.pg_proc
+            UNION ALL
+            SELECT 'table', relname, relnamespace, oid, attacl, NULL
+            FROM pg_catalog.pg_attribute JOIN pg_catalog.pg_class c ON c.oid = attrelid
+        ) o
+        WHERE schema = 'information_schema'::pg_catalog.regnamespace AND oid < 16384 AND acl IS NOT NULL
+            AND (made IS NULL OR NOT (acl @> made AND made @> acl))
+        ORDER BY 1
+        """,
+        "privileges on what is in information_schema are in no dump, and were changed: {}",
+        "keep the GRANT and REVOKE in a script, and execute it after a restore",
+    ),
+    Loss(
+        b"""
         SELECT pg_catalog.format('%I.%I', n.nspname, c.relname)
         FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
         JOIN pg_catalog.pg_class t ON t.oid = i.indrelid
@@ -108,59 +152,114 @@ LOSSES: Final = (
     ),
     Loss(
         b"""
-        SELECT d.objid::pg_catalog.regclass::text FROM pg_catalog.pg_depend d
+        SELECT CASE c.relkind WHEN 'S' THEN 'sequence ' ELSE 'table ' END || c.oid::pg_catalog.regclass
+        FROM pg_catalog.pg_depend d
         JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
-        JOIN pg_catalog.pg_class c ON c.oid = d.objid AND c.relkind = 'r'
+        JOIN pg_catalog.pg_class c ON c.oid = d.objid AND c.relkind IN ('r', 'S')
         WHERE d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.deptype = 'e'
             AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
-            AND NOT c.oid = ANY (coalesce(e.extconfig, '{}')) AND pg_catalog.pg_relation_size(c.oid) > 0
+            AND NOT c.oid = ANY (coalesce(e.extconfig, '{}'))
+            AND CASE WHEN c.relkind = 'r' THEN pg_catalog.pg_relation_size(c.oid) > 0
+                WHEN c.relpersistence = 'p' AND pg_catalog.has_sequence_privilege(c.oid, 'SELECT')
+                THEN pg_catalog.pg_sequence_last_value(c.oid) IS NOT NULL END
         ORDER BY 1
         """,
-        "rows that an extension has not marked as its configuration, and so are in no dump: table {}",
+        "rows and numbers that an extension has not marked as its configuration, and so are in no dump: {}",
         "keep rows of your own in a table of your own (ALTER EXTENSION ... DROP TABLE makes it one)",
     ),
     Loss(
         b"""
-        WITH made AS (
-            SELECT oid AS extension, xmin::text AS transaction FROM pg_catalog.pg_extension
-            UNION SELECT refobjid, xmin::text FROM pg_catalog.pg_depend
+        WITH members AS (
+            SELECT classid, objid, refobjid AS extension, xmin::text AS transaction
+            FROM pg_catalog.pg_depend
             WHERE refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND deptype = 'e'
-        ), members AS (
-            SELECT objid AS relation, refobjid AS extension FROM pg_catalog.pg_depend
-            WHERE refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND deptype = 'e'
-                AND classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+        ), made AS (
+            SELECT extension, transaction FROM members
+            UNION SELECT oid, xmin::text FROM pg_catalog.pg_extension
+        ), known AS (
+            -- not those that pg_upgrade made, one thing after another, or among all the others
+            SELECT oid AS extension FROM pg_catalog.pg_extension e WHERE NOT EXISTS (
+                SELECT FROM pg_catalog.pg_depend d
+                WHERE d.classid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.objid = e.oid
+                    AND d.refclassid = 'pg_catalog.pg_namespace'::pg_catalog.regclass
+                    AND d.xmin::text NOT IN (SELECT transaction FROM members WHERE extension = e.oid)
+            ) AND NOT EXISTS (
+                SELECT FROM pg_catalog.pg_class c JOIN made ON made.transaction = c.xmin::text
+                WHERE made.extension = e.oid AND c.oid >= 16384 AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+                    AND NOT EXISTS (SELECT FROM members m WHERE m.objid = c.oid AND m.extension = e.oid
+                        AND m.classid = 'pg_catalog.pg_class'::pg_catalog.regclass)
+            )
         )
-        SELECT what FROM members JOIN (
-            SELECT indrelid AS relation, xmin::text AS transaction,
-                'index ' || indexrelid::pg_catalog.regclass AS what FROM pg_catalog.pg_index
+        SELECT what FROM members JOIN known USING (extension) JOIN (
+            SELECT 'pg_catalog.pg_class'::pg_catalog.regclass AS classid, indrelid AS objid,
+                xmin::text AS changed, 'index ' || indexrelid::pg_catalog.regclass AS what
+            FROM pg_catalog.pg_index
             UNION ALL
-            SELECT tgrelid, xmin::text,
+            SELECT 'pg_catalog.pg_class', tgrelid, xmin::text,
                 pg_catalog.format('trigger %I on %s', tgname, tgrelid::pg_catalog.regclass)
             FROM pg_catalog.pg_trigger WHERE NOT tgisinternal
             UNION ALL
-            SELECT ev_class, xmin::text, CASE rulename
+            SELECT 'pg_catalog.pg_class', ev_class, xmin::text, CASE rulename
                 WHEN '_RETURN' THEN 'view ' || ev_class::pg_catalog.regclass
                 ELSE pg_catalog.format('rule %I on %s', rulename, ev_class::pg_catalog.regclass) END
             FROM pg_catalog.pg_rewrite
             UNION ALL
-            SELECT polrelid, xmin::text,
+            SELECT 'pg_catalog.pg_class', polrelid, xmin::text,
                 pg_catalog.format('policy %I on %s', polname, polrelid::pg_catalog.regclass)
             FROM pg_catalog.pg_policy
             UNION ALL
-            SELECT conrelid, xmin::text,
+            SELECT 'pg_catalog.pg_class', conrelid, xmin::text,
                 pg_catalog.format('constraint %I of %s', conname, conrelid::pg_catalog.regclass)
             FROM pg_catalog.pg_constraint WHERE contype = 'c'
             UNION ALL
-            SELECT attrelid, xmin::text,
+            SELECT 'pg_catalog.pg_class', attrelid, xmin::text,
                 pg_catalog.format('column %I of %s', attname, attrelid::pg_catalog.regclass)
             FROM pg_catalog.pg_attribute WHERE attnum > 0 AND NOT attisdropped AND attacl IS NULL
-        ) part USING (relation)
+            UNION ALL
+            -- a GRANT, which is dumped, changes the same row
+            SELECT 'pg_catalog.pg_proc', oid, xmin::text, 'function ' || oid::pg_catalog.regprocedure
+            FROM pg_catalog.pg_proc WHERE proacl IS NULL
+            UNION ALL
+            SELECT classoid, objoid, xmin::text,
+                'comment on ' || pg_catalog.pg_describe_object(classoid, objoid, objsubid)
+            FROM pg_catalog.pg_description WHERE objoid >= 16384
+        ) part USING (classid, objid)
         WHERE NOT EXISTS (SELECT FROM made m
-            WHERE m.extension = members.extension AND m.transaction = part.transaction)
+            WHERE m.extension = members.extension AND m.transaction = part.changed)
         ORDER BY 1
         """,
-        "added to an extension's table or changed there, and so in no dump: {}",
+        "added to what an extension made or changed there, and so in no dump: {}",
         "keep them in a script, and execute it after a restore",
+    ),
+    Loss(
+        b"""
+        SELECT DISTINCT pg_catalog.pg_describe_object(classoid, objoid, objsubid) || ' (role ' || role || ')'
+        FROM pg_catalog.pg_init_privs, pg_catalog.aclexplode(initprivs) a,
+            pg_catalog.unnest(ARRAY[a.grantor, a.grantee]) role
+        WHERE role <> 0 AND role NOT IN (SELECT oid FROM pg_catalog.pg_roles) ORDER BY 1
+        """,
+        "an extension gave privileges to a role that is gone, and the dump names it by its number, so that a"
+        " restore asks for a role of that name: {}",
+        "drop the extension and make it anew, or before a restore: CREATE ROLE with the number as its name",
+    ),
+    Loss(
+        b"""
+        SELECT pg_catalog.pg_describe_object(d.classoid, d.objoid, 0) FROM pg_catalog.pg_description d
+        LEFT JOIN pg_catalog.pg_trigger t
+            ON d.classoid = 'pg_catalog.pg_trigger'::pg_catalog.regclass AND t.oid = d.objoid
+        LEFT JOIN pg_catalog.pg_trigger p ON p.oid = t.tgparentid
+        LEFT JOIN pg_catalog.pg_constraint c
+            ON d.classoid = 'pg_catalog.pg_constraint'::pg_catalog.regclass AND c.oid = d.objoid
+        LEFT JOIN pg_catalog.pg_rewrite r
+            ON d.classoid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND r.oid = d.objoid
+        WHERE d.objoid >= 16384 AND (t.tgenabled = p.tgenabled
+            OR c.contype = 'c' AND NOT c.conislocal AND c.conrelid <> 0
+            OR c.contype = 'f' AND c.conparentid <> 0
+            OR r.rulename = '_RETURN')
+        ORDER BY 1
+        """,
+        "comments on what a table has from its parent, or a view from its query, are in no dump: {}",
+        "comment on the parent's, or on the view",
     ),
     Loss(
         b"""
