@@ -449,6 +449,86 @@ def test_a_function_that_needs_a_search_path_makes_a_restore_fail_and_is_named(
     assert findings(postgresql, database) == []
 
 
+@pytest.mark.limitation("postgresql-search-path")
+@pytest.mark.parametrize(
+    ("statement", "what"),
+    [
+        (
+            "CREATE FUNCTION outer_one(int) RETURNS int LANGUAGE sql STABLE AS 'SELECT public.counted($1)';"
+            "CREATE MATERIALIZED VIEW m AS SELECT outer_one(1)",
+            "materialized view public.m",
+        ),
+        (
+            "CREATE FUNCTION outer_one(int) RETURNS int LANGUAGE sql STABLE"
+            " BEGIN ATOMIC SELECT counted($1); END; CREATE MATERIALIZED VIEW m AS SELECT outer_one(1)",
+            "materialized view public.m",
+        ),
+        (
+            "CREATE FUNCTION added(int, int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS"
+            " 'BEGIN RETURN counted($1); END';"
+            "CREATE OPERATOR ## (LEFTARG=int, RIGHTARG=int, FUNCTION=added);"
+            "CREATE MATERIALIZED VIEW m AS SELECT 1 ## 2",
+            "materialized view public.m",
+        ),
+        (
+            "CREATE FUNCTION added(int, int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS"
+            " 'BEGIN RETURN counted($1); END'; CREATE AGGREGATE total(int) (SFUNC=added, STYPE=int);"
+            "CREATE MATERIALIZED VIEW m AS SELECT total(1)",
+            "materialized view public.m",
+        ),
+    ],
+    ids=["called by name", "called by standard SQL", "of an operator", "of an aggregate"],
+)
+def test_a_function_that_another_one_calls_is_looked_into(
+    postgresql: ScratchServer, database: str, copy: str, statement: str, what: str
+) -> None:
+    run_sql(postgresql, OTHER, database)
+    try:
+        run_sql(postgresql, statement, database)
+    except ClientError:
+        assert postgresql.binaries.version_number >= (17,)  # which refuses some of them in the first place
+        return
+    assert {finding.object for finding in findings(postgresql, database)} == {what}
+    with pytest.raises(StatementFailed, match="does not exist"):
+        restored(postgresql, database, copy)
+
+
+def test_a_function_that_is_called_under_a_search_path_finds_what_it_names(
+    postgresql: ScratchServer, database: str, copy: str
+) -> None:
+    run_sql(
+        postgresql,
+        OTHER
+        + """
+        CREATE FUNCTION outer_one(int) RETURNS int LANGUAGE sql STABLE SET search_path = public
+            AS 'SELECT counted($1)';
+        CREATE MATERIALIZED VIEW m AS SELECT outer_one(1);
+        """,
+        database,
+    )
+    assert findings(postgresql, database) == []
+    restored(postgresql, database, copy)
+
+
+@pytest.mark.limitation("postgresql-refresh-order")
+def test_a_materialized_view_whose_function_reads_another_one_is_named(
+    postgresql: ScratchServer, database: str, copy: str
+) -> None:
+    run_sql(
+        postgresql,
+        """
+        CREATE MATERIALIZED VIEW z AS SELECT 1 AS n;
+        CREATE FUNCTION counted() RETURNS bigint LANGUAGE sql STABLE AS 'SELECT count(*) FROM public.z';
+        CREATE MATERIALIZED VIEW a AS SELECT counted();
+        """,
+        database,
+    )
+    (found,) = findings(postgresql, database)
+    assert found.object == "materialized view public.a"
+    with pytest.raises(StatementFailed, match="has not been populated"):
+        restored(postgresql, database, copy)
+
+
 @pytest.mark.limitation("postgresql-check-other-tables")
 @pytest.mark.parametrize(
     ("statement", "what"),
