@@ -713,3 +713,20 @@ def test_an_empty_database_of_somebody_else_is_named(postgresql: ScratchServer, 
             connector.examine_target(database, replace(PLAIN, owner=account.username), None, iter(()))
         )
     assert whats(found) == [f"{account.username} does not own the database {database!r}"]
+
+
+def test_tables_in_a_database_of_somebody_else_need_no_more_than_their_schema(
+    postgresql: ScratchServer, database: str
+) -> None:
+    run_sql(postgresql, "CREATE TABLE public.t (a int); CREATE SCHEMA closed", database)
+    sections = [*script("CREATE TABLE public.t (a int);"), *script("CREATE TABLE closed.t (a int);")]
+    with role(postgresql) as account, connected(postgresql, account) as mine:
+        run_sql(postgresql, f"GRANT USAGE, CREATE ON SCHEMA public TO {account.username}", database)
+        found = list(mine.examine_target(database, None, None, iter(sections), stays=True))
+        assert whats(found) == [f"{account.username} may not create anything in the schema 'closed'"]
+        found = list(mine.examine_target(database, None, None, script("CREATE TABLE new.t ();"), stays=True))
+        assert whats(found) == [f"{account.username} may not create the schema 'new'"]
+        dropped = mine.examine_drop(database, ["public.t"])
+        assert whats(dropped) == [f"{account.username} does not own the table public.t"]
+        run_sql(postgresql, f"ALTER TABLE public.t OWNER TO {account.username}", database)
+        assert mine.examine_drop(database, ["public.t"]) == ()

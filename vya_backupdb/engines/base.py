@@ -138,13 +138,14 @@ class Connector(Protocol):
         largest_statement: int = 0,
         *,
         allow_references: bool = False,
+        stays: bool = False,
     ) -> Sequence[Finding]:
         """Say what would go wrong here with a backup of a database so defined, from such a server.
 
         `script` gives the sections of kind header, schema, post and footer; `largest_statement` is in
         bytes, those among the rows included; `definition` and `facts` are None for a plain dump without
         metadata. With `allow_references` it is only a warning that a copy under another name would act on
-        the database that was dumped.
+        the database that was dumped. `stays`: the database is there and keeps what it has.
         """
         ...
 

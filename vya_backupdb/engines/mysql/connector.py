@@ -118,11 +118,14 @@ class MySQLConnector:
         largest_statement: int = 0,
         *,
         allow_references: bool = False,
+        stays: bool = False,
     ) -> Sequence[Finding]:
         """Say what would go wrong with a backup on this server.
 
         `largest_statement`: bytes of the largest one among the rows, which `script` does not give.
+        Whether the database `stays` has no bearing: privileges on it are the same.
         """
+        del stays
         if definition is not None and not isinstance(definition, MySQLDefinition):
             return [Finding(Severity.FAULT, f"a backup of {definition.engine} cannot be restored into MySQL")]
         described = _Described(script)

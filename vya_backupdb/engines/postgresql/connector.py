@@ -186,6 +186,7 @@ class PostgreSQLConnector:
         largest_statement: int = 0,
         *,
         allow_references: bool = False,
+        stays: bool = False,
     ) -> Sequence[Finding]:
         """Give everything that would go wrong on this server, all at once.
 
@@ -197,7 +198,13 @@ class PostgreSQLConnector:
         is_empty = self.exists(database) and not self.contents(database)
         with self._errors(RestoreError, "the target cannot be examined"):
             present = definitions.read(self._in(database)) if is_empty else None
-            found = target.examine(self._main, self.facts, database, wanted, facts, needed, present=present)
+            found = [
+                *target.examine(
+                    self._main, self.facts, database, wanted, facts, needed, present=present, stays=stays
+                )
+            ]
+            if stays and not self._is_superuser:
+                found += target.examine_schemas(self._in(database), self.facts.account, needed)
             return tuple(map(preflight.shown, found))
 
     def absent_roles(

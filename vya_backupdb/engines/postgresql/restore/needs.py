@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
+from vya_backupdb.engines.postgresql.restore.about import created_by, identifiers
 from vya_backupdb.engines.postgresql.restore.requirements import Requirements, requirements
 from vya_backupdb.engines.postgresql.script.statements import parameter_of, statements
 from vya_backupdb.engines.postgresql.script.tokens import Cursor, decode
@@ -30,6 +31,8 @@ class Needs:
     """Parameters that the script sets for its session."""
     collations: set[str] = field(default_factory=set)
     """Of the schema pg_catalog."""
+    schemas: set[str] = field(default_factory=set)
+    """In which something is made."""
     money: bool = False
     """Whether the type money is in use."""
     public_opened: bool = False
@@ -67,6 +70,7 @@ def _take(text: bytes, found: Needs) -> None:
     }
     found.money = found.money or _MONEY.search(text) is not None
     found.public_opened = found.public_opened or _PUBLIC_SCHEMA.match(text) is not None
+    found.schemas |= {parts[0] for name, _ in created_by(text) if len(parts := identifiers(name)) > 1}
     cursor = Cursor(text)
     verb = cursor.skip()
     if verb == b"ALTER" and cursor.seek(b"OWNER", b"TO"):

@@ -28,10 +28,12 @@ def examine(
     needs: Needs,
     *,
     present: PostgreSQLDefinition | None,
+    stays: bool = False,
 ) -> Iterator[Finding]:
     """Give everything that stands in the way of a script with these needs.
 
-    `present`: the database as it is there already and will be used; None: it will be created.
+    `present`: the database as it is there already and will be used; None: it will be created, or it
+    `stays` with all that it has.
     """
     if facts.settings["in_recovery"] == "on":
         yield Finding(
@@ -47,7 +49,9 @@ def examine(
             yield from _locale(connection, facts, definition)
     yield from _money(facts, definition, source, needs)
     if facts.settings["superuser"] != "on":
-        yield from _privileges(connection, facts, database, definition, needs, creates=present is None)
+        if not stays:
+            yield from _of_the_database(connection, facts.account, database, creates=present is None)
+        yield from _privileges(connection, facts, definition, needs)
 
 
 def _missing(connection: Connection, catalog: str, column: str, names: Collection[str]) -> list[str]:
@@ -230,16 +234,9 @@ _OWNER: Final = b"""
 """
 
 
-def _privileges(
-    connection: Connection,
-    facts: ServerFacts,
-    database: str,
-    definition: PostgreSQLDefinition | None,
-    needs: Needs,
-    *,
-    creates: bool,
+def _of_the_database(
+    connection: Connection, account: str, database: str, *, creates: bool
 ) -> Iterator[Finding]:
-    account = facts.account
     row = connection.execute(
         "SELECT rolcreatedb FROM pg_catalog.pg_roles WHERE rolname = session_user"
     ).fetchone()
@@ -250,6 +247,12 @@ def _privileges(
         yield _lacks(
             f"{account} does not own the database {database!r}", database, f"GRANT {owner[0]} TO {account}"
         )
+
+
+def _privileges(
+    connection: Connection, facts: ServerFacts, definition: PostgreSQLDefinition | None, needs: Needs
+) -> Iterator[Finding]:
+    account = facts.account
     owners = needs.owners | ({definition.owner} if definition else set())
     how = "SET" if facts.version_number[0] >= 16 else "MEMBER"
     rows = connection.execute(
@@ -282,6 +285,33 @@ def _privileges(
         yield _lacks(
             f"only a superuser may create a {kind} ({example})", kind, f"ALTER ROLE {account} SUPERUSER"
         )
+
+
+_SCHEMAS: Final = b"""
+    SELECT name, pg_catalog.quote_ident(name), n.oid IS NOT NULL
+    FROM pg_catalog.unnest(%s::text[]) name LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = name
+    WHERE NOT CASE WHEN n.oid IS NULL
+        THEN pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE')
+        ELSE pg_catalog.has_schema_privilege(n.oid, 'CREATE') END
+    ORDER BY 1
+"""
+
+
+def examine_schemas(within: Connection, account: str, needs: Needs) -> Iterator[Finding]:
+    """Say where the account may not make things in a database that stays as it is."""
+    for name, quoted, is_there in within.execute(_SCHEMAS, [sorted(needs.schemas)]):
+        if is_there:
+            yield _lacks(
+                f"{account} may not create anything in the schema {name!r}",
+                name,
+                f"GRANT USAGE, CREATE ON SCHEMA {quoted} TO {account}",
+            )
+        else:
+            yield _lacks(
+                f"{account} may not create the schema {name!r}",
+                name,
+                f"GRANT CREATE ON DATABASE ... TO {account}",
+            )
 
 
 def _lacks(what: str, name: str, cure: str) -> Finding:

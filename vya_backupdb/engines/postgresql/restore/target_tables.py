@@ -74,11 +74,29 @@ _NO_TABLES: Final = b"""
 """
 
 
+_NOT_OWN: Final = b"""
+    SELECT name, pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(c.relowner)),
+        pg_catalog.quote_ident(current_user)
+    FROM pg_catalog.unnest(%s::text[]) name
+    JOIN pg_catalog.pg_class c ON c.oid = pg_catalog.to_regclass(name)::oid
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE NOT pg_catalog.pg_has_role(c.relowner, 'USAGE') AND NOT pg_catalog.pg_has_role(n.nspowner, 'USAGE')
+    ORDER BY 1
+"""
+
+
 def examine_drop(connection: Connection, tables: Collection[str]) -> Iterator[Finding]:
     """Name what depends on the tables, and so is in the way of dropping them alone."""
     names = [sorted(tables)]
     for (name,) in connection.execute(_NO_TABLES, names):
         yield Finding(Severity.FAULT, f"{name} is there and is not a table", name, "drop it yourself")
+    for name, owner, account in connection.execute(_NOT_OWN, names):
+        yield Finding(
+            Severity.PRIVILEGE,
+            f"{account} does not own the table {name}",
+            name,
+            f"GRANT {owner} TO {account}",
+        )
     for (other,) in connection.execute(_OTHERS, names):
         yield Finding(
             Severity.FAULT,
