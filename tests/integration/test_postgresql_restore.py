@@ -730,3 +730,15 @@ def test_tables_in_a_database_of_somebody_else_need_no_more_than_their_schema(
         assert whats(dropped) == [f"{account.username} does not own the table public.t"]
         run_sql(postgresql, f"ALTER TABLE public.t OWNER TO {account.username}", database)
         assert mine.examine_drop(database, ["public.t"]) == ()
+
+
+@pytest.mark.limitation("postgresql-security-labels")
+def test_security_labels_whose_provider_is_not_loaded_are_named(
+    connector: PostgreSQLConnector, absent: str
+) -> None:
+    text = "SECURITY LABEL FOR \"se linux\" ON TABLE public.t IS 'a';"
+    (found,) = connector.examine_target(absent, PLAIN, None, script(text))
+    assert (found.severity, found.object) == (Severity.FAULT, "se linux")
+    labelled = replace(PLAIN, security_labels=(("another", "x"),))
+    (found,) = connector.examine_target(absent, labelled, None, iter(()))
+    assert found.object == "another"

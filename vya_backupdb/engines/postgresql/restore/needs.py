@@ -33,6 +33,8 @@ class Needs:
     """Of the schema pg_catalog."""
     schemas: set[str] = field(default_factory=set)
     """In which something is made."""
+    label_providers: set[str] = field(default_factory=set)
+    """Of security labels."""
     money: bool = False
     """Whether the type money is in use."""
     public_opened: bool = False
@@ -73,9 +75,12 @@ def _take(text: bytes, found: Needs) -> None:
     found.schemas |= {parts[0] for name, _ in created_by(text) if len(parts := identifiers(name)) > 1}
     cursor = Cursor(text)
     verb = cursor.skip()
+    if verb == b"SECURITY" and cursor.take(b"LABEL", b"FOR"):
+        found.label_providers.add(cursor.identifier())
+        return
     if verb == b"ALTER" and cursor.seek(b"OWNER", b"TO"):
         found.owners.add(cursor.identifier())
-    if verb in (b"CREATE", b"SECURITY") and (kind := _superusers(text)):
+    if verb == b"CREATE" and (kind := _superusers(text)):
         found.superuser.setdefault(kind, decode(text[:80].split(b"(")[0]).strip())
 
 
@@ -96,8 +101,6 @@ _ALWAYS: Final = (
 def _superusers(text: bytes) -> str | None:
     """Give the kind of a CREATE that only a superuser may execute; None for any other statement."""
     cursor = Cursor(text)
-    if cursor.take(b"SECURITY", b"LABEL"):
-        return None
     cursor.skip()
     cursor.take(b"OR", b"REPLACE")
     cursor.take(b"TRUSTED")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Collection, Iterator
 from typing import Final
 
 import psycopg
+from psycopg import sql
 
 from vya_backupdb.engines.postgresql import acl
 from vya_backupdb.engines.postgresql.connection import Connection
@@ -42,6 +44,7 @@ def examine(
     yield from _versions(connection, facts, source, needs)
     yield from _roles(connection, definition, needs)
     yield from _things(connection, definition, needs)
+    yield from _label_providers(connection, definition, needs)
     if definition is not None:
         if present is not None:
             yield from _differences(database, present, definition)
@@ -146,6 +149,29 @@ def _things(
             "install the system's locale, then SELECT pg_import_system_collations('pg_catalog')"
             " in template1 and template0",
         )
+
+
+def _label_providers(
+    connection: Connection, definition: PostgreSQLDefinition | None, needs: Needs
+) -> Iterator[Finding]:
+    """Ask for a label on a database that is not there: the server looks for the provider first."""
+    labels = definition.security_labels if definition else ()
+    for name in sorted(needs.label_providers | {provider for provider, _ in labels}):
+        try:
+            connection.execute(
+                sql.SQL("SECURITY LABEL FOR {} ON DATABASE {} IS NULL").format(
+                    sql.Identifier(name), sql.Identifier(f"no database {secrets.token_hex(8)}")
+                )
+            )
+        except psycopg.errors.InvalidParameterValue:
+            yield Finding(
+                Severity.FAULT,
+                f"the script holds security labels of {name!r}, which the server has not loaded",
+                name,
+                "name its library in shared_preload_libraries, or dump with --no-security-labels",
+            )
+        except psycopg.errors.DatabaseError:
+            continue
 
 
 def _locale(
