@@ -742,3 +742,43 @@ def test_security_labels_whose_provider_is_not_loaded_are_named(
     labelled = replace(PLAIN, security_labels=(("another", "x"),))
     (found,) = connector.examine_target(absent, labelled, None, iter(()))
     assert found.object == "another"
+
+
+@pytest.mark.limitation("postgresql-copy-references")
+@pytest.mark.parametrize(
+    ("statement", "name"),
+    [
+        (
+            "CREATE EXTENSION postgres_fdw;"
+            "CREATE SERVER near FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host 'localhost', dbname '{}')",
+            "server near",
+        ),
+        (
+            "CREATE FUNCTION f() RETURNS text LANGUAGE sql AS $$SELECT 'host=localhost dbname={}'$$",
+            "function public.f",
+        ),
+        ("CREATE VIEW v AS SELECT 'dbname=''{}'' port=1' AS place", "view public.v"),
+    ],
+    ids=["foreign server", "function", "view"],
+)
+def test_what_connects_to_the_original_is_a_fault_of_a_copy_unless_it_is_allowed(
+    postgresql: ScratchServer, connector: PostgreSQLConnector, database: str, statement: str, name: str
+) -> None:
+    run_sql(postgresql, statement.replace("{}", database), database)
+    text = dump(postgresql, database).script
+
+    def examined(target: str, *, allow: bool) -> list[tuple[Severity, str]]:
+        found = connector.examine_target(
+            target, PLAIN, None, without_rows(text), original=database, allow_references=allow
+        )
+        return [(finding.severity, finding.what) for finding in found]
+
+    assert examined(f"{database}_copy", allow=False) == [
+        (
+            Severity.FAULT,
+            f"objects connect to the database {database}, and in a copy they would act on it: {name}",
+        )
+    ]
+    ((severity, what),) = examined(f"{database}_copy", allow=True)
+    assert severity is Severity.WARNING
+    assert name in what

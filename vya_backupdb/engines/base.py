@@ -139,6 +139,7 @@ class Connector(Protocol):
         *,
         allow_references: bool = False,
         stays: bool = False,
+        original: str | None = None,
     ) -> Sequence[Finding]:
         """Say what would go wrong here with a backup of a database so defined, from such a server.
 
@@ -146,6 +147,7 @@ class Connector(Protocol):
         bytes, those among the rows included; `definition` and `facts` are None for a plain dump without
         metadata. With `allow_references` it is only a warning that a copy under another name would act on
         the database that was dumped. `stays`: the database is there and keeps what it has.
+        `original`: the database that was dumped, where the metadata tells it.
         """
         ...
 

@@ -87,6 +87,7 @@ def prepare(
         script.scan().largest_statement,
         allow_references=request.allow_references,
         stays=tables is not None and is_present,
+        original=record.database if record else None,
     )
     in_the_way = _in_the_way(target, tables, is_present=is_present)
     if tables is not None and in_the_way and request.drop:

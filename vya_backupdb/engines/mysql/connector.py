@@ -119,13 +119,14 @@ class MySQLConnector:
         *,
         allow_references: bool = False,
         stays: bool = False,
+        original: str | None = None,
     ) -> Sequence[Finding]:
         """Say what would go wrong with a backup on this server.
 
         `largest_statement`: bytes of the largest one among the rows, which `script` does not give.
-        Whether the database `stays` has no bearing: privileges on it are the same.
+        `stays` and `original` have no bearing: privileges are the same, and the script names the original.
         """
-        del stays
+        del stays, original
         if definition is not None and not isinstance(definition, MySQLDefinition):
             return [Finding(Severity.FAULT, f"a backup of {definition.engine} cannot be restored into MySQL")]
         described = _Described(script)

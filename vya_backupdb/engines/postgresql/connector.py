@@ -187,11 +187,12 @@ class PostgreSQLConnector:
         *,
         allow_references: bool = False,
         stays: bool = False,
+        original: str | None = None,
     ) -> Sequence[Finding]:
         """Give everything that would go wrong on this server, all at once.
 
         `largest_statement` has no bearing here: rows go through COPY, which has no packet limit to set.
-        Nor has `allow_references`: nothing in a database can name another one of the server.
+        What connects to the database that was dumped is a fault in a copy, unless `allow_references`.
         """
         wanted = _as_ours(definition)
         needed = needs(script)
@@ -203,6 +204,8 @@ class PostgreSQLConnector:
                     self._main, self.facts, database, wanted, facts, needed, present=present, stays=stays
                 )
             ]
+            if original is not None and original != database:
+                found += target.examine_references(original, needed, allowed=allow_references)
             if stays and not self._is_superuser:
                 found += target.examine_schemas(self._in(database), self.facts.account, needed)
             return tuple(map(preflight.shown, found))

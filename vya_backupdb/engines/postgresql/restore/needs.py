@@ -16,6 +16,8 @@ from vya_backupdb.model import Action, Section, SectionKind
 _DUMPED_FROM: Final = re.compile(rb"^-- Dumped from database version (\d+)", re.MULTILINE)
 _COLLATE: Final = re.compile(rb'\bCOLLATE pg_catalog\.("(?:[^"]|"")+"|\w+)')
 _MONEY: Final = re.compile(rb"\bmoney\b")
+_CONNECTS: Final = re.compile(rb"\bdbname\s*=?\s*'{0,2}([^\s'\"$|,]+)")
+"""An option of a foreign server (`dbname 'x'`), or part of a connection string (`dbname=x`)."""
 _PUBLIC_SCHEMA: Final = re.compile(rb"GRANT .* ON SCHEMA public TO PUBLIC\Z", re.DOTALL)
 
 
@@ -33,6 +35,8 @@ class Needs:
     """Of the schema pg_catalog."""
     schemas: set[str] = field(default_factory=set)
     """In which something is made."""
+    connects: dict[str, set[str]] = field(default_factory=dict)
+    """Databases by name, and what connects to them: foreign servers, subscriptions, functions, views."""
     label_providers: set[str] = field(default_factory=set)
     """Of security labels."""
     money: bool = False
@@ -72,6 +76,9 @@ def _take(text: bytes, found: Needs) -> None:
     }
     found.money = found.money or _MONEY.search(text) is not None
     found.public_opened = found.public_opened or _PUBLIC_SCHEMA.match(text) is not None
+    for database in _CONNECTS.findall(text):
+        objects = {f"{kind} {name}" for name, kind in created_by(text)}
+        found.connects.setdefault(decode(database), set()).update(objects)
     found.schemas |= {parts[0] for name, _ in created_by(text) if len(parts := identifiers(name)) > 1}
     cursor = Cursor(text)
     verb = cursor.skip()

@@ -13,6 +13,7 @@ from vya_backupdb.engines.postgresql import acl
 from vya_backupdb.engines.postgresql.connection import Connection
 from vya_backupdb.engines.postgresql.definition import PROVIDER_SINCE
 from vya_backupdb.engines.postgresql.restore.needs import Needs
+from vya_backupdb.errors import few
 from vya_backupdb.model import Finding, PostgreSQLDefinition, ServerFacts, Severity
 
 _MISSING: Final = """
@@ -338,6 +339,26 @@ def examine_schemas(within: Connection, account: str, needs: Needs) -> Iterator[
                 name,
                 f"GRANT CREATE ON DATABASE ... TO {account}",
             )
+
+
+def examine_references(original: str, needs: Needs, *, allowed: bool) -> Iterator[Finding]:
+    """Name what in a copy under another name would connect to the database that was dumped."""
+    named = sorted(needs.connects.get(original, ()))
+    if named and allowed:
+        yield Finding(
+            Severity.WARNING,
+            f"objects of the copy connect to the database {original}, not to the copy: {few(named, ', ')}",
+            original,
+            "alter them in the copy, or drop them",
+        )
+    elif named:
+        yield Finding(
+            Severity.FAULT,
+            f"objects connect to the database {original}, and in a copy they would act on it: "
+            f"{few(named, ', ')}",
+            original,
+            "restore under the original name on another instance, or allow it: --allow-references",
+        )
 
 
 def _lacks(what: str, name: str, cure: str) -> Finding:
