@@ -178,6 +178,10 @@ FOR_POSTGRESQL = [
     "COPY t TO '{probe}';",
     "ALTER SYSTEM SET work_mem = '1GB';",
     "ALTER ROLE postgres PASSWORD 'x';",
+    "DO $$ begin execute 'create role evil'; end $$;",
+    "UPDATE pg_catalog.pg_database SET datallowconn = false;",
+    "SELECT pg_catalog.pg_terminate_backend(0);",
+    "TRUNCATE public.t;",
 ]
 FOR_MYSQL = [
     "system touch {probe}",
@@ -195,6 +199,9 @@ FOR_MYSQL = [
     "ALTER TABLE mysql.user ADD x int;",
     "GRANT ALL ON *.* TO x;",
     "SET GLOBAL max_connections = 1;",
+    "DROP TABLE IF EXISTS nope, mysql.user;",
+    "ALTER TABLE t RENAME TO mysql.t;",
+    "DO SETVAL(s, (SELECT 1));",
 ]
 
 

@@ -216,7 +216,7 @@ def _pg_statement(draw: st.DrawFn, quoting: Quoting, *, behind_rows: bool) -> st
         f"CREATE FUNCTION public.{name}() RETURNS text LANGUAGE sql {body}",
         f"CREATE OR REPLACE PROCEDURE public.{name}() LANGUAGE sql {body}",
         f"CREATE FUNCTION public.begin() RETURNS text LANGUAGE sql AS {value}",
-        f"DO {_dollar(value)}",
+        f"COMMENT ON SCHEMA public IS {_dollar(value)}",
     ]
     if behind_rows:
         forms += [

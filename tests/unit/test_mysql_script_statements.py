@@ -119,6 +119,16 @@ def test_restoring_the_binary_log_setting_is_skipped_without_a_word() -> None:
         b"SET GLOBAL max_connections = 1",
         b"SET PERSIST max_connections = 1",
         b"SET PASSWORD = 'x'",
+        b"DROP TABLE IF EXISTS t, other.t",
+        b"DROP VIEW v, other.v",
+        b"ALTER TABLE t RENAME TO other.t",
+        b"ALTER TABLE t ADD COLUMN a int, rename other.t",
+        b"ALTER TABLE t EXCHANGE PARTITION p WITH TABLE other.t",
+        b"ALTER EVENT e RENAME TO other.e",
+        b"CREATE INDEX i ON other.t (a)",
+        b"ANALYZE TABLE other.t UPDATE HISTOGRAM ON a",
+        b"SELECT SETVAL(`s`, 1) INTO OUTFILE '/tmp/x'",
+        b"DO SETVAL(`s`, other.f())",
         b"GRANT ALL ON *.* TO u",
         b"CREATE USER u",
         b"CREATE FUNCTION f RETURNS STRING SONAME 'x.so'",
@@ -194,6 +204,27 @@ def test_definer_that_looks_like_the_end_of_a_comment_is_unwrapped_whole() -> No
 
 def test_statement_without_conditional_comments_stays_as_it_is() -> None:
     assert unwrapped(b"CREATE TRIGGER t BEFORE INSERT", PLAIN) == b"CREATE TRIGGER t BEFORE INSERT"
+
+
+@pytest.mark.parametrize(
+    ("written", "executed"),
+    [
+        (
+            b"CREATE TRIGGER `a`.`t` BEFORE INSERT ON `a`.`b` FOR EACH ROW SET @x = a.b",
+            b"CREATE TRIGGER `t` BEFORE INSERT ON `b` FOR EACH ROW SET @x = a.b",
+        ),
+        (
+            b"/*!50003 CREATE*/ /*!50017 DEFINER=`ON`@`%`*/ /*!50003 trigger if not exists a.t after update"
+            b" on `b` for each row set @x = (select 1 from c join d on a.x) */",
+            b"CREATE DEFINER=`ON`@`%` trigger if not exists t after update"
+            b" on `b` for each row set @x = (select 1 from c join d on a.x)",
+        ),
+        (b"/*!50032 DROP TRIGGER IF EXISTS a.t */", b"/*!50032 DROP TRIGGER IF EXISTS t */"),
+        (b"DROP TRIGGER `a.t`", b"DROP TRIGGER `a.t`"),
+    ],
+)
+def test_trigger_is_of_the_database_that_is_restored(written: bytes, executed: bytes) -> None:
+    assert only(b"DELIMITER ;;\n" + written + b" ;;\nDELIMITER ;\n").text == executed
 
 
 def test_database_is_altered_without_its_name() -> None:

@@ -410,7 +410,7 @@ BODY = EXPRESSION.map(
 )
 PLAIN = st.tuples(
     st.sampled_from(
-        ["CREATE TABLE a", "CREATE VIEW v AS SELECT", "COMMENT ON TABLE a IS", "ALTER TABLE a", "DO"]
+        ["CREATE TABLE a", "CREATE VIEW v AS SELECT", "COMMENT ON TABLE a IS", "ALTER TABLE a", "RESET"]
     ),
     EXPRESSION,
 ).map(" ".join)

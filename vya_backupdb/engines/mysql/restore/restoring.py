@@ -9,6 +9,7 @@ from typing import Final
 from vya_backupdb.engines.mysql.restore.rewriting import (
     keeping_dates,
     kept_disabled,
+    trigger_here,
     unwrapped,
     without_database,
 )
@@ -83,6 +84,8 @@ def _statement(section: Section, part: Part) -> _Pair | None:
             text = unwrapped(text, part.modes)
             if made.kind == "event":
                 text, later = kept_disabled(text, part.modes)
+        if made.kind == "trigger":
+            text = trigger_here(text, part.modes)
         elif made.verb == "ALTER" and made.kind in ("database", "schema"):
             text = without_database(text, part.modes)
     elif section.kind is SectionKind.HEADER and meaning.assignments:

@@ -3,6 +3,8 @@
 - The header's sql_mode lets a server take any date for a valid one that has 31 days at most.
 - Triggers and events stand in conditional comments (`/*!50003 CREATE*/ ... */`). Their bodies may hold
   comments, and may end in a line comment that hides the closing `*/`; without the wrapping they are exact.
+- MariaDB keeps a trigger's text as it was typed: `CREATE TRIGGER db.name ... ON db.table`, which in a copy
+  would be made on the original. A trigger lies in the database of its table, so neither name is needed.
 - `ALTER DATABASE db CHARACTER SET ...`, which the tools write around objects that were created under another
   default, names the source's database. Without a name it alters the one that is restored.
 - Events are created disabled and preserved, so that none fires during a restore or is not made. ALTER EVENT
@@ -23,6 +25,9 @@ from vya_backupdb.model import Span
 
 _HEAD: Final = 32
 """Pieces of a CREATE in which its definer stands: only OR REPLACE, ALGORITHM and the like come before."""
+
+_TRIGGER_HEAD: Final = 32
+"""Pieces of a trigger up to its table, marks of conditional comments included."""
 
 
 def unwrapped(text: bytes, modes: Modes) -> bytes:
@@ -56,6 +61,25 @@ def without_database(text: bytes, modes: Modes) -> bytes:
     if len(pieces) < 3 or _word(text, pieces[2]) in ("CHARACTER", "CHARSET", "COLLATE", "DEFAULT"):
         return text
     return text[: pieces[1][2]] + text[pieces[2][2] :]
+
+
+def trigger_here(text: bytes, modes: Modes) -> bytes:
+    """Give a CREATE or DROP TRIGGER without the databases of the trigger and of its table."""
+    parts: list[bytes] = []
+    begin = 0
+    pieces = list(islice(tokens(text, modes), _TRIGGER_HEAD))
+    words = [_word(text, piece) for piece in pieces]
+    for keyword in ("TRIGGER", "ON"):
+        if keyword not in words:
+            break
+        name = words.index(keyword) + 1
+        while name < len(words) and words[name] in ("IF", "NOT", "EXISTS"):
+            name += 1
+        dot = pieces[name + 1 : name + 2]
+        if dot and text[dot[0][1] : dot[0][2]] == b".":
+            parts.append(text[begin : pieces[name][1]])
+            begin = dot[0][2]
+    return b"".join((*parts, text[begin:]))
 
 
 def kept_disabled(text: bytes, modes: Modes) -> tuple[bytes, tuple[bytes, ...]]:

@@ -16,6 +16,7 @@ from vya_backupdb.engines.mysql.script.definitions import Definition, Head, defi
 from vya_backupdb.engines.mysql.script.lexer import COMMANDS
 from vya_backupdb.engines.mysql.script.modes import Modes
 from vya_backupdb.engines.mysql.script.settings import IS_SET, Assignment, Scope, assignments
+from vya_backupdb.engines.mysql.script.tokens import Token, tokens
 from vya_backupdb.model import Action
 
 
@@ -160,7 +161,12 @@ def _create(head: Head) -> Meaning | None:
         return Meaning(Place.SCHEMA, definition=made)
     if made.kind in _POST_KINDS:
         return Meaning(Place.POST, definition=made)
-    return Meaning(Place.ALTER, definition=made) if made.kind == "index" else None
+    if made.kind != "index":
+        return None
+    on = next((i for i in range(len(head.pieces)) if head.word(i) == "ON"), 0)
+    if head.name(on + 1)[0] is not None:
+        return _refused(f"{head.excerpt()} names a database: {_LEAVES}")
+    return Meaning(Place.ALTER, definition=made)
 
 
 def _is_placeholder(head: Head) -> bool:
@@ -188,6 +194,8 @@ def _drop(head: Head) -> Meaning | None:
         return _refused(f"DROP DATABASE: {_LEAVES}")
     if made.database is not None and made.kind not in _MAY_NAME_DATABASE:
         return _refused(f"{head.excerpt()} names a database: {_LEAVES}")
+    if any(head.raw(i) == b"," for i in range(len(head.pieces))):
+        return _refused(f"{head.excerpt()} drops several at once, which no dump tool writes")
     if made.kind in ("table", "view", "sequence"):
         return Meaning(Place.DROP, definition=made)
     if made.kind in _POST_KINDS:
@@ -203,6 +211,8 @@ def _alter(head: Head) -> Meaning | None:
         return Meaning(Place.POST, definition=made)
     if made.database is not None and made.kind not in _MAY_NAME_DATABASE:
         return _refused(f"{head.excerpt()} names a database: {_LEAVES}")
+    if made.kind in ("table", "event") and _moves(head):
+        return _refused(f"{head.excerpt()} would move it, maybe out of the database that is restored")
     if made.kind == "table":
         _, table, index = head.name(2)
         if head.words(index, "DISABLE", "KEYS"):
@@ -213,6 +223,13 @@ def _alter(head: Head) -> Meaning | None:
     if made.kind == "sequence":
         return Meaning(Place.SCHEMA, definition=made)
     return Meaning(Place.POST, definition=made) if made.kind in _POST_KINDS else None
+
+
+def _moves(head: Head) -> bool:
+    return any(
+        token is Token.WORD and head.text[start:end].upper() in (b"RENAME", b"EXCHANGE")
+        for token, start, end in tokens(head.text, head.modes)
+    )
 
 
 # ---------------------------------------------------------------------------- rows and the rest
@@ -252,13 +269,15 @@ def _start(head: Head) -> Meaning | None:
 
 
 def _setval(head: Head) -> Meaning | None:
-    """Sequences: MariaDB's tool writes `DO SETVAL(...)`, older ones `SELECT SETVAL(...)`."""
-    return Meaning(Place.SCHEMA) if head.word(1) == "SETVAL" and head.raw(2) == b"(" else None
+    """Sequences: MariaDB's tool writes `DO SETVAL(...)`, older ones `SELECT SETVAL(...)`, no more."""
+    is_setval = head.word(1) == "SETVAL" and head.raw(2) == b"("
+    closed = [i for i in range(len(head.pieces)) if head.raw(i) == b")"]
+    return Meaning(Place.SCHEMA) if is_setval and closed == [len(head.pieces) - 1] else None
 
 
 def _analyze(head: Head) -> Meaning | None:
     """Histograms, which mysqldump --column-statistics makes again."""
-    return Meaning(Place.POST) if head.word(1) == "TABLE" else None
+    return Meaning(Place.POST) if head.word(1) == "TABLE" and head.name(2)[0] is None else None
 
 
 def _replication(head: Head) -> Meaning | None:

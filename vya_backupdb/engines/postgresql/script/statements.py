@@ -8,12 +8,16 @@ from typing import Final
 
 from vya_backupdb.engines.postgresql.script.copy_block import CLOSE, find_end
 from vya_backupdb.engines.postgresql.script.lexer import End, Inside, StatementLexer
-from vya_backupdb.engines.postgresql.script.parts import Part, copy_target, part_of, setting_of
+from vya_backupdb.engines.postgresql.script.parts import Part, copy_target, insert_target, part_of, setting_of
 from vya_backupdb.engines.postgresql.script.tokens import Cursor, decode
 from vya_backupdb.errors import DumpFailed
 from vya_backupdb.model import Action, Section, SectionKind, Span, Statement
 
 _DROPS_PUBLIC: Final = re.compile(rb"DROP SCHEMA (?:IF EXISTS )?public\s*;")
+_UNLINKS: Final = re.compile(
+    rb"SELECT pg_catalog\.lo_unlink\(oid\) FROM pg_catalog\.pg_largeobject_metadata WHERE oid = '[0-9]+'"
+)
+"""What --clean --if-exists writes."""
 CLASSIFIED: Final = 1 << 20
 """Bytes of a statement that are read to tell what it is: more than a COPY of 1600 columns has."""
 
@@ -61,7 +65,9 @@ def spans(section: Section) -> Iterator[tuple[Span, Statement]]:
                 raise DumpFailed(f"the rows of {copy_target(text)} have no end in their section")
             lines = memoryview(body)[data:data_end]
             position = data_end + len(CLOSE)
-            yield (begin, position), Statement(text[:-1].rstrip(), start, Action.COPY, copy_data=lines)
+            reason = _into_catalog(section.object or copy_target(text))
+            action = Action.REFUSE if reason else Action.COPY
+            yield (begin, position), Statement(text[:-1].rstrip(), start, action, reason, copy_data=lines)
             begin = position
         elif part is not Part.EMPTY:
             if part is Part.SETTING:
@@ -118,10 +124,18 @@ def _meta_command(text: bytes, start: int, backslash: int) -> Statement:
 
 
 _DATABASE: Final = frozenset((b"DATABASE",))
-_SERVER_WIDE: Final = frozenset((b"ROLE", b"USER", b"GROUP", b"TABLESPACE", b"SYSTEM", b"PARAMETER"))
+_SERVER_WIDE: Final = frozenset(
+    (b"ROLE", b"USER", b"GROUP", b"TABLESPACE", b"SYSTEM", b"PARAMETER", b"OWNED")
+)
 _TRANSACTION: Final = frozenset(
     (b"BEGIN", b"START", b"COMMIT", b"END", b"ROLLBACK", b"ABORT", b"SAVEPOINT", b"RELEASE", b"PREPARE")
 )
+
+
+_VERBS: Final = frozenset(
+    (b"CREATE", b"ALTER", b"DROP", b"COMMENT", b"SECURITY", b"GRANT", b"REVOKE", b"SET", b"RESET", b"REFRESH")
+)
+"""What pg_dump writes beside rows, its own functions, and the transactions of large objects."""
 
 
 def _refusal(section: Section, part: Part, text: bytes) -> str | None:
@@ -129,7 +143,7 @@ def _refusal(section: Section, part: Part, text: bytes) -> str | None:
     if b"\0" in text:
         return "a NUL byte would end the statement early"
     if part is Part.INSERT:
-        return None
+        return _into_catalog(section.object or insert_target(text, None))
     cursor = Cursor(text)
     verb = cursor.skip()
     if verb in _TRANSACTION and not _is_large_object_transaction(section, part):
@@ -141,6 +155,33 @@ def _refusal(section: Section, part: Part, text: bytes) -> str | None:
         return f"{decode(verb)} ... DATABASE names a database, and it need not be the one restored into"
     if target in _SERVER_WIDE:
         return f"{decode(verb)} ... {decode(target)} changes the whole server, not only this database"
+    if (
+        verb not in _VERBS
+        and not _is_large_object_transaction(section, part)
+        and not _is_own_call(part, text)
+    ):
+        shown = decode(b" ".join(text.split(None, 3)[:3])[:60])
+        return f"`{shown}` is no statement of a dump of pg_dump"
+    return None
+
+
+def _is_own_call(part: Part, text: bytes) -> bool:
+    """Tell a SELECT of one of the functions that pg_dump calls, and of nothing else."""
+    if part is Part.OTHER:
+        return False
+    if _UNLINKS.fullmatch(text):
+        return True
+    cursor = Cursor(text)
+    verb, last, closed = cursor.skip(), b"", 0
+    while token := cursor.skip():
+        last, closed = token, closed + (token == b")")
+    return verb == b"SELECT" and last == b")" and closed == 1
+
+
+def _into_catalog(table: str | None) -> str | None:
+    name = (table or "").replace('"', "")
+    if name.startswith("pg_catalog.") or (name.startswith("pg_") and "." not in name):
+        return f"rows of {table} are the server's own"
     return None
 
 
