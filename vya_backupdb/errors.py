@@ -7,7 +7,10 @@ holds a secret. `cli` is the only place that turns an error into output and an e
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import ClassVar, Self
+
+Fault = tuple[str, str | None]
+"""What is wrong, and what to do about it."""
 
 
 class VyaBackupDBError(Exception):
@@ -19,6 +22,18 @@ class VyaBackupDBError(Exception):
         super().__init__(what)
         self.what = what
         self.cure = cure
+        self.head = ""
+        self.faults: tuple[Fault, ...] = ()
+        """Each of several; `what` and `cure` tell them in a line, and not all where they are many."""
+
+    @classmethod
+    def of_faults(cls, head: str, faults: Iterable[Fault], *, cure: str | None = None) -> Self:
+        """Give the error of one or more faults found at once; `cure` is what to do about them together."""
+        each = tuple(dict.fromkeys(faults))
+        cures = few(own for _, own in each if own)
+        error = cls(f"{head}: {few(what for what, _ in each)}", cure=cure or cures or None)
+        error.head, error.faults = head, each
+        return error
 
     def __str__(self) -> str:
         return f"{self.what}\n{self.cure}" if self.cure else self.what

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from vya_backupdb.cli.render import Table, confirmation, emit, human_size, printable
+from vya_backupdb.cli.render import Table, confirmation, emit, human_size, message, plain, printable
 from vya_backupdb.errors import Refused
 
 
@@ -130,3 +130,27 @@ def test_without_a_terminal_a_question_is_a_refusal(capsys: pytest.CaptureFixtur
 
 def test_force_is_a_yes() -> None:
     confirmation(force=True)("Drop it?")
+
+
+# ---------------------------------------------------------------------------- errors
+
+
+def test_one_fault_takes_a_line_and_its_cure_another() -> None:
+    assert message(Refused.of_faults("a/b", [("it is full", "empty it")])) == "a/b: it is full\n  empty it"
+    assert message(Refused.of_faults("a/b", [("it is full", None)] * 2)) == "a/b: it is full"
+
+
+def test_several_faults_stand_in_lines_of_their_own_and_json_has_them_in_one() -> None:
+    error = Refused.of_faults("a/b", [("it is full", "empty it"), ("it is old", None)])
+    assert message(error) == "a/b:\n  it is full\n    empty it\n  it is old"
+    assert plain(error) == {"what": "a/b: it is full; it is old", "cure": "empty it", "exit_code": 24}
+
+
+def test_a_cure_for_all_faults_stands_behind_them() -> None:
+    error = Refused.of_faults("x.sql", [("line 1", None), ("line 2", None)], cure="mend it")
+    assert message(error) == "x.sql:\n  line 1\n  line 2\n  mend it"
+
+
+def test_very_many_faults_are_counted() -> None:
+    lines = message(Refused.of_faults("x", [(f"fault {n}", None) for n in range(1000)])).splitlines()
+    assert (len(lines), lines[-1]) == (22, "  and 980 more")

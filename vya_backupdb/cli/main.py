@@ -14,7 +14,7 @@ import click
 
 from vya_backupdb.cli.context import CliContext
 from vya_backupdb.cli.lazy import LazyGroup
-from vya_backupdb.cli.render import guarded_output, to_stderr, write_output
+from vya_backupdb.cli.render import guarded_output, message, to_stderr, write_output
 from vya_backupdb.errors import Refused, VyaBackupDBError
 from vya_backupdb.log import Format
 
@@ -139,7 +139,7 @@ def _guarded(work: Callable[[], int], state: CliContext) -> int:
     try:
         return work()
     except VyaBackupDBError as error:
-        _say(error, error.what, error.cure, state)
+        _say(error, message(error), state)
         return error.exit_code
     except click.ClickException as error:
         return _usage(error)
@@ -148,25 +148,25 @@ def _guarded(work: Callable[[], int], state: CliContext) -> int:
     except (KeyboardInterrupt, click.Abort) as error:
         if isinstance(error.__context__, EOFError):  # the input ended where something was asked
             refusal = Refused("the question was not answered", cure="nothing was changed")
-            _say(error, refusal.what, refusal.cure, state)
+            _say(error, message(refusal), state)
             return refusal.exit_code
-        _say(error, "interrupted", None, state)
+        _say(error, "interrupted", state)
         return 130
     except Ended as ended:
-        _say(ended, f"ended by {signal.Signals(ended.number).name}", None, state)
+        _say(ended, f"ended by {signal.Signals(ended.number).name}", state)
         return 128 + ended.number
     except Exception as error:
-        cure = None if state.tracebacks else "run again with --verbose --verbose for the traceback"
-        _say(error, f"unexpected fault: {type(error).__name__}: {error}", cure, state)
+        cure = "" if state.tracebacks else "\n  run again with --verbose --verbose for the traceback"
+        _say(error, f"unexpected fault: {type(error).__name__}: {error}{cure}", state)
         return 1
 
 
-def _say(error: BaseException, what: str, cure: str | None, state: CliContext) -> None:
+def _say(error: BaseException, text: str, state: CliContext) -> None:
     if state.tracebacks:
         import traceback
 
         to_stderr("".join(traceback.format_exception(error)))
-    to_stderr(f"{PROGRAM}: {what}" + (f"\n  {cure}" if cure else ""))
+    to_stderr(f"{PROGRAM}: {text}")
 
 
 def _usage(error: click.ClickException) -> int:

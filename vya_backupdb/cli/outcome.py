@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from vya_backupdb.cli.render import to_stderr
+from vya_backupdb.cli.render import message, to_stderr
 from vya_backupdb.errors import VyaBackupDBError
 
 SOME_FAILED = 3
@@ -18,8 +18,7 @@ def end_with(errors: Sequence[VyaBackupDBError | None], *, mixed: int) -> None:
     """
     failed = [error for error in errors if error is not None]
     for error in failed:
-        cure = f"\n  {error.cure}" if error.cure else ""
-        to_stderr(f"vya-backupdb: {error.what}{cure}")
+        to_stderr(f"vya-backupdb: {message(error)}")
     if not failed:
         return
     if len(failed) < len(errors):

@@ -30,6 +30,9 @@ SCHEMA_VERSION = 1
 _MOST_DRAWN = 500
 """Rows of a table that are drawn, and entries of a JSON list that are indented: beyond that it is slow."""
 
+_MOST_FAULTS = 20
+"""Faults of one error that are written out."""
+
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
@@ -188,6 +191,21 @@ def human_size(count: int) -> str:
             return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
         amount /= 1024
     return f"{amount:.1f} TiB"
+
+
+def message(error: VyaBackupDBError) -> str:
+    """Write an error in a line and its cure in another; several faults each in lines of its own."""
+    if len(error.faults) < 2:
+        return error.what + (f"\n  {error.cure}" if error.cure else "")
+    lines = [f"{error.head}:"]
+    for what, cure in error.faults[:_MOST_FAULTS]:
+        lines.append("  " + what)
+        lines += [f"    {cure}"] if cure else []
+    if len(error.faults) > _MOST_FAULTS:
+        lines.append(f"  and {len(error.faults) - _MOST_FAULTS:,} more")
+    if error.cure and not any(cure for _, cure in error.faults):
+        lines.append("  " + error.cure)
+    return "\n".join(lines)
 
 
 def left_out(what: LeftOut) -> str:

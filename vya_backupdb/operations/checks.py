@@ -75,8 +75,9 @@ def check_script(engine: Engine, source: ScriptSource) -> None:
     if refused:
         placed = [f"{_place(source, position)}{reason}" for position, reason in refused[:_MOST_PLACED]]
         others = [f"byte {position}: {reason}" for position, reason in refused[_MOST_PLACED:]]
-        raise Refused(
-            f"{source.path}: holds what a restore never executes: {few(placed + others)}",
+        raise Refused.of_faults(
+            f"{source.path}: holds what a restore never executes",
+            ((text, None) for text in placed + others),
             cure="remove it from the script, or dump the database alone (without --create or --databases)",
         )
 
@@ -105,17 +106,17 @@ def refuse_obstacles(
 ) -> None:
     """Raise Refused with all that stands in the way of a restore of a database, or of some tables."""
     faults = [finding for finding in findings if finding.severity is not Severity.WARNING]
-    said = [finding.what for finding in faults]
-    cures = [finding.cure for finding in faults if finding.cure]
+    said = [(finding.what, finding.cure) for finding in faults]
     if contents and not drop:
         if what == "tables":
-            said.insert(0, f"tables are there already: {few(contents, ', ')}")
-            cures.insert(0, "replace them, and nothing else, with --drop")
+            there = f"tables are there already: {few(contents, ', ')}"
+            cure = "replace them, and nothing else, with --drop"
         else:
-            said.insert(0, f"the database is not empty ({', '.join(list(contents)[:3])} ...)")
-            cures.insert(0, "restore into another name with --target-database, or replace it with --drop")
+            there = f"the database is not empty ({', '.join(list(contents)[:3])} ...)"
+            cure = "restore into another name with --target-database, or replace it with --drop"
+        said.insert(0, (there, cure))
     if said:
-        raise Refused(f"{where}: {few(said)}", cure=few(cures) or None)
+        raise Refused.of_faults(where, said)
 
 
 def check_objects(database: str, record: BackupRecord | None, found: Mapping[str, int]) -> None:
