@@ -124,6 +124,7 @@ RECORDS: dict[str, Callable[[dict[str, Any]], object]] = {
     "a size that no number type holds": _changed(file__bytes=10**400),
     "a time that UTC does not have": _changed(snapshot_at="0001-01-01T00:00:00+14:00"),
     "a definition of another engine": lambda r: {**r, "server": {**r["server"], "engine": _other(r)}},
+    "a version without numbers": _changed(server__version_number=[]),
     "another database's name": _changed(database="elsewhere"),
     "an empty name": _changed(database=""),
     "nothing": lambda _: None,

@@ -300,3 +300,13 @@ def test_json_of_show_has_a_version(site: Site, shop: str) -> None:
     site.backup(shop)
     done = site.run("show", *selected(shop), "--format", "json")
     assert json.loads(done.stdout)["schema_version"] == 1
+
+
+def test_an_extract_that_nobody_can_read_is_a_fault(site: Site, database: str) -> None:
+    site.fill(database, rows=3)
+    site.backup(database)
+    words = site.command("extract", "--instance", "source", "--database", database, "--schema-only")
+    closed = ["sh", "-c", 'exec "$@" >&-', "sh", *words]
+    done = subprocess.run(closed, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 23
+    assert "--output" in done.stderr

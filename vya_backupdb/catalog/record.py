@@ -111,7 +111,9 @@ class BackupRecord(_Record):
     """What of the database is not in the backup."""
 
     @model_validator(mode="after")
-    def _is_of_one_engine(self) -> Self:
+    def _is_consistent(self) -> Self:
+        if not self.server.version_number:
+            raise ValueError("the server has no version")
         if self.definition.engine != self.server.engine:
             raise ValueError("the server and the database's definition are of different engines")
         return self

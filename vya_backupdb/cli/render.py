@@ -292,7 +292,7 @@ def stream_output(pieces: Iterable[bytes]) -> None:
     """Write exactly these bytes to stdout, as long as somebody reads them. Raises StorageError."""
     output = sys.stdout
     if not isinstance(output, _Output):
-        return
+        raise StorageError("standard output is closed", cure="name a file: --output F")
     for piece in pieces:
         output.write_bytes(piece)
         output.flush()

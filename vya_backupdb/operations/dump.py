@@ -17,7 +17,7 @@ from vya_backupdb.catalog.store import Slot, Store, newest
 from vya_backupdb.config.models import Instance
 from vya_backupdb.credentials.vault import Credential
 from vya_backupdb.engines.base import Connector, Engine
-from vya_backupdb.errors import DumpFailed, PreflightFailed, VerificationError, VyaBackupDBError
+from vya_backupdb.errors import DumpFailed, PreflightFailed, VerificationError, VyaBackupDBError, few
 from vya_backupdb.log import get_logger
 from vya_backupdb.model import (
     DumpPlan,
