@@ -117,6 +117,10 @@ class StatementFailed(RestoreError):
         self.connection_lost = connection_lost
 
 
+class MissingObject(StatementFailed):
+    """What a statement grants on is not there."""
+
+
 class VerificationError(VyaBackupDBError):
     """A file is damaged, or what was restored is not what was backed up."""
 

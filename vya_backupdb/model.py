@@ -273,3 +273,72 @@ class DumpPlan:
     """Options for this dump only: they leave out what is in `left_out`."""
     left_out: LeftOut = LeftOut()
     """Sections of rows of what is in it are dropped where the tool writes them nevertheless."""
+
+
+# ---------------------------------------------------------------------------- accounts
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """One thing that an account is given once it is there: privileges on something, a role, a default role."""
+
+    what: str
+    """What is granted, as people read it, without the grantee: ``SELECT, INSERT ON `shop`.*``. Equal for equal
+    grants, whatever version the server has that said it; never a secret."""
+    statement: bytes
+    """Executable by itself."""
+    database: str | None = None
+    """Whose table or routine it is on, where the grant can be made only when that is there."""
+    role: str | None = None
+    """The role that is granted, as Account.label gives it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A user or role of a server, as a dump tells it."""
+
+    name: str
+    host: str | None
+    """MySQL and MariaDB's users, and MySQL's roles; None: the engine knows accounts without hosts."""
+    kind: Literal["user", "role"]
+    create: tuple[bytes, ...]
+    """Statements that make it with all but its grants; its secrets stand in them."""
+    grants: tuple[Grant, ...] = ()
+    """In the order in which they must be made."""
+    properties: dict[str, str] = field(default_factory=dict)
+    """What differs from an account that was just made, for people (`plugin`, `locked`, `valid until` ...):
+    equal for equal accounts, whatever version the server has."""
+    secrets: dict[str, str] = field(default_factory=dict)
+    """The same for what is compared and never shown: hashes of passwords."""
+    marks: tuple[str, ...] = ()
+    """What makes it powerful: `superuser`, `all privileges`, `may grant` ..."""
+
+    @property
+    def label(self) -> str:
+        """Its whole name: `app@%`, `app`. Unique on its server, for no host holds an `@`."""
+        return self.name if self.host is None else f"{self.name}@{self.host}"
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """An account as far as a server can have it."""
+
+    account: Account
+    findings: tuple[Finding, ...] = ()
+    """FAULT: it cannot be made there at all; WARNING: what was taken out of it, and why."""
+
+
+class AccountScript(Protocol):
+    """The accounts of a server as a script, given once.
+
+    HEADER; SCHEMA sections, each of one account (`Section.object` is its label) and making it, roles before
+    users; then POST sections, each of one account, with its grants in an order that can be executed.
+    """
+
+    tool: DumpTool | None
+    """None: no tool is used."""
+    options: tuple[str, ...]
+    notes: list[Finding]
+    """What a person should know of; complete once all sections are given."""
+
+    def __iter__(self) -> Iterator[Section]: ...

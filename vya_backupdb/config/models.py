@@ -11,6 +11,7 @@ import shutil
 import socket as sockets
 from collections.abc import Sequence
 from datetime import timedelta
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -124,6 +125,17 @@ class Dump(Model):
         return value
 
 
+class Users(Model):
+    """Which users and roles are backed up: all but the server's own."""
+
+    exclude: TextList = ()
+    """Patterns of their names, as in `tmp_*`; MySQL, MariaDB: also with the host, as in `*@10.%`."""
+
+    def take(self, *names: str) -> bool:
+        """Whether no pattern leaves out an account that is known under these names."""
+        return not any(fnmatchcase(name, pattern) for name in names for pattern in self.exclude)
+
+
 class Instance(Model):
     """One server. Either `host` or `socket` is set."""
 
@@ -140,6 +152,7 @@ class Instance(Model):
     """PostgreSQL only: where to connect for listing."""
     databases: Patterns = Patterns()
     tables: Tables = Tables()
+    users: Users = Users()
     jobs: Jobs = 2
     """Connections that load rows at the same time."""
     broken_views: Literal["fail", "skip"] = "fail"

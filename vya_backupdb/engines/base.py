@@ -9,12 +9,15 @@ from typing import Protocol, Self
 from vya_backupdb.config.models import Instance
 from vya_backupdb.credentials.vault import Credential
 from vya_backupdb.model import (
+    Account,
+    AccountScript,
     DatabaseDefinition,
     DatabaseInfo,
     DumpPlan,
     DumpTool,
     EngineName,
     Finding,
+    Fitted,
     Ownership,
     Reference,
     ScriptReader,
@@ -72,6 +75,36 @@ class Session(Protocol):
 
     def close(self) -> None:
         """End the connection; uncommitted rows are lost. Never raises."""
+        ...
+
+
+class Accounts(Protocol):
+    """The users and roles of the instance that a connector is connected to."""
+
+    def dump(self, *, system: bool = False) -> AccountScript:
+        """Dump all accounts; those that belong to the server itself only with `system`.
+
+        Raises BackupError (as it is made or iterated) where an account, a secret or a grant cannot be read.
+        """
+        ...
+
+    def present(self, labels: Collection[str] | None = None) -> Sequence[Account]:
+        """Give the accounts that are there, the server's own included; with `labels` only those of them."""
+        ...
+
+    def fit(self, accounts: Sequence[Account]) -> Sequence[Fitted]:
+        """Say of each account, in order, what of it this server can have. Changes nothing."""
+        ...
+
+    def alter(self, wanted: Account, present: Account) -> Sequence[bytes]:
+        """Give the statements that make an account that is there be as it is wanted, grants included."""
+        ...
+
+    def execute(self, statement: bytes) -> None:
+        """Execute one statement of an account. Neither logs nor repeats it: secrets stand in it.
+
+        Raises MissingObject where what it grants on is not there (yet), else StatementFailed.
+        """
         ...
 
 
@@ -200,6 +233,10 @@ class Connector(Protocol):
         """Apply last what would stand in the way of a load: settings, ACL, connection limit, comment."""
         ...
 
+    def accounts(self) -> Accounts:
+        """Give the instance's users and roles, to dump, compare and change them over this connection."""
+        ...
+
 
 class Engine(Protocol):
     """One kind of server: how to connect to it, dump it, and read its dump tool's scripts."""
@@ -236,5 +273,12 @@ class Engine(Protocol):
         """Give what of a section makes accounts the owners of things, and what acts with their rights.
 
         Also its grants to roles of `absent`.
+        """
+        ...
+
+    def accounts(self, script: Iterable[Section]) -> Sequence[Account]:
+        """Read a script of accounts (see AccountScript), of any version and flavour of this engine.
+
+        Raises VerificationError for what is none.
         """
         ...
