@@ -280,11 +280,11 @@ class DumpPlan:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """One thing that an account is given once it is there: privileges on something, a role, a default role."""
+    """What an account is given once it is there: privileges on something, a role, a default role."""
 
     what: str
-    """What is granted, as people read it, without the grantee: ``SELECT, INSERT ON `shop`.*``. Equal for equal
-    grants, whatever version the server has that said it; never a secret."""
+    """As people read it, without the grantee: ``SELECT, INSERT ON `shop`.*``. Equal for equal grants,
+    whatever version the server has that said it; never a secret."""
     statement: bytes
     """Executable by itself."""
     database: str | None = None

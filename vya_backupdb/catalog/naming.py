@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 from datetime import UTC, datetime
 
+USERS = "@users"
+"""Stands in place of a database for the users and roles of an instance."""
+
 _LONGEST = 160
 """Bytes of an encoded name: with time, suffixes and `.partial` it stays below the 255 of all file systems."""
 

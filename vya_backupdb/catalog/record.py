@@ -89,12 +89,17 @@ class BackupRecord(_Record):
     """`vya-backupdb 0.1.0`."""
     hostname: str
     instance: ServerName
+    content: Literal["database", "users"] = "database"
+    """`users`: all users and roles of the instance."""
     database: ServerName
+    """`@users` where that is the content."""
     server: ServerFacts
-    tool: DumpTool
+    tool: DumpTool | None
+    """None: no tool of the server is used for it (users of MySQL and MariaDB)."""
     options: tuple[str, ...]
     """The dump tool's argv without its first word; secrets never stand in it."""
-    consistency: Literal["snapshot", "locked"]
+    consistency: Literal["snapshot", "locked", "none"]
+    """`none`: one object is read after the other (users)."""
     started_at: Moment
     snapshot_at: Moment
     """A moment at which the snapshot certainly existed: the dump is of this time or a little before."""
@@ -103,7 +108,8 @@ class BackupRecord(_Record):
     """Binlog or WAL positions read just before the dump began."""
     positions_after: dict[str, str]
     """The same just after it ended; where both are equal the position is exact."""
-    definition: Annotated[MySQLDefinition | PostgreSQLDefinition, Field(discriminator="engine")]
+    definition: Annotated[MySQLDefinition | PostgreSQLDefinition, Field(discriminator="engine")] | None
+    """Of the database; users have none."""
     file: ArchiveFile
     contents: Contents
     warnings: tuple[Finding, ...] = ()
@@ -114,7 +120,9 @@ class BackupRecord(_Record):
     def _is_consistent(self) -> Self:
         if not self.server.version_number:
             raise ValueError("the server has no version")
-        if self.definition.engine != self.server.engine:
+        if (self.definition is None) != (self.content == "users"):
+            raise ValueError("a database has a definition, users have none")
+        if self.definition is not None and self.definition.engine != self.server.engine:
             raise ValueError("the server and the database's definition are of different engines")
         return self
 

@@ -6,7 +6,6 @@ record, written last) and `.sha256`.
 
 from __future__ import annotations
 
-import glob
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -14,13 +13,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from vya_backupdb.catalog.naming import date_folder, file_name, timestamp
+from vya_backupdb.catalog.naming import USERS, date_folder, file_name, timestamp
 from vya_backupdb.catalog.publish import PARTIAL, make_folder, published, storage_errors
 from vya_backupdb.catalog.record import BackupRecord, read_record, record_bytes
 from vya_backupdb.errors import Refused, VerificationError
 
 RECORD_SUFFIX = ".json"
 DIGEST_SUFFIX = ".sha256"
+ARCHIVE_SUFFIXES = (".sql.zst", ".sql.gz", ".sql")
 
 
 @dataclass(frozen=True)
@@ -56,18 +56,19 @@ class Slot:
         """Make the folder. Raises StorageError."""
         make_folder(self.folder)
 
+    def files(self) -> list[Path]:
+        """Give the paths of all files that a backup here may have; the record is the first."""
+        return [self.file(suffix) for suffix in (RECORD_SUFFIX, DIGEST_SUFFIX, *ARCHIVE_SUFFIXES)]
+
     @contextmanager
     def all_or_nothing(self) -> Iterator[None]:
         """Remove whatever of the backup has its name already when the block fails."""
         try:
             yield
         except BaseException:
-            # the record first: without it the rest is no backup
-            for path in sorted(
-                self.folder.glob(glob.escape(self.stem) + ".*"), key=lambda p: p.suffix != RECORD_SUFFIX
-            ):
+            for path in self.files():  # without the record the rest is no backup
                 with suppress(OSError):
-                    path.unlink()
+                    path.unlink(missing_ok=True)
             raise
 
     def publish_record(self, record: BackupRecord) -> Path:
@@ -106,9 +107,12 @@ class Store:
         make_folder(folder)
         return folder
 
-    def slot(self, instance: str, database: str, moment: datetime) -> Slot:
-        """Give the place for a new backup; two in one second get different names. Nothing is made yet."""
-        name = file_name(database)
+    def slot(self, instance: str, database: str | None, moment: datetime) -> Slot:
+        """Give the place for a new backup, of users where `database` is None. Nothing is made yet.
+
+        Two in one second get different names.
+        """
+        name = USERS if database is None else file_name(database)
         folder = self.instance_folder(instance) / name / date_folder(moment)
         first = stem = f"{name}_{timestamp(moment)}"
         number = 1
@@ -123,23 +127,29 @@ class Store:
         return _folders(self.root)
 
     def backups(
-        self, *, hostname: str | None = None, instance: str | None = None, database: str | None = None
+        self,
+        *,
+        hostname: str | None = None,
+        instance: str | None = None,
+        database: str | None = None,
+        users: bool = False,
     ) -> list[Backup]:
-        """Give the backups that match, newest first.
+        """Give the backups that match, newest first: of one database, only of users, or of all.
 
         Looks under the given host, else under this machine's own name, and where nothing matches there
         under all others. Raises Refused where several of those match; StorageError.
         """
+        folder = USERS if users else None if database is None else file_name(database)
         if hostname is not None:
-            return self._of_host(file_name(hostname), instance, database)
+            return self._of_host(file_name(hostname), instance, folder)
         own = file_name(self.hostname)
-        found = self._of_host(own, instance, database)
+        found = self._of_host(own, instance, folder)
         if found:
             return found
         by_host = {
             host: found
             for host in self.hostnames()
-            if host != own and (found := self._of_host(host, instance, database))
+            if host != own and (found := self._of_host(host, instance, folder))
         }
         if len(by_host) > 1:
             raise Refused(
@@ -148,16 +158,16 @@ class Store:
             )
         return next(iter(by_host.values()), [])
 
-    def _of_host(self, host: str, instance: str | None, database: str | None) -> list[Backup]:
+    def _of_host(self, host: str, instance: str | None, folder_name: str | None) -> list[Backup]:
         found: list[Backup] = []
         top = self.root / host
         for instance_name in [file_name(instance)] if instance else _folders(top):
             below = top / instance_name
-            for database_name in [file_name(database)] if database else _folders(below):
-                for date in _folders(below / database_name):
-                    folder = below / database_name / date
-                    records = (name for name in _files(folder) if name.endswith(RECORD_SUFFIX))
-                    found += [Backup(folder / name, host) for name in records]
+            for name in [folder_name] if folder_name else _folders(below):
+                for date in _folders(below / name):
+                    folder = below / name / date
+                    records = (file for file in _files(folder) if file.endswith(RECORD_SUFFIX))
+                    found += [Backup(folder / file, host) for file in records]
         found.sort(key=Backup.order, reverse=True)
         return found
 

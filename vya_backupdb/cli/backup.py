@@ -12,6 +12,7 @@ from vya_backupdb.cli.outcome import end_with
 from vya_backupdb.cli.progress import watched
 from vya_backupdb.cli.render import Table, emit, format_option, human_size, printable, told
 from vya_backupdb.operations.backup import BackupOutcome, BackupRequest, backup
+from vya_backupdb.operations.users.backup import PlannedUsers
 from vya_backupdb.streams.codec import Codec
 
 
@@ -21,6 +22,8 @@ from vya_backupdb.streams.codec import Codec
     "--database", "databases", multiple=True, metavar="NAME", help="Only this database; repeatable."
 )
 @click.option("--all", "everything", is_flag=True, help="All instances, or all databases of those named.")
+@click.option("--users/--no-users", default=None, help="Users and roles, too; with --all by default.")
+@click.option("--include-system", is_flag=True, help="The server's own accounts, too (root, postgres ...).")
 @click.option("--compression", metavar="CODEC[:LEVEL]", help="zstd, gzip or none, as in zstd:9.")
 @click.option("--dry-run", is_flag=True, help="Say what would be dumped, how and where to; run nothing.")
 @format_option
@@ -30,6 +33,8 @@ def command(
     instances: tuple[str, ...],
     databases: tuple[str, ...],
     everything: bool,
+    users: bool | None,
+    include_system: bool,
     compression: str | None,
     dry_run: bool,
     format: str,
@@ -42,21 +47,30 @@ def command(
     """
     if everything and databases:
         raise click.UsageError("--all and --database exclude each other")
-    if not everything and not databases:
+    if not (everything or databases or users):
         raise click.UsageError("say what to back up: --all, or --instance ID --database NAME")
     if databases and len(instances) != 1:
         raise click.UsageError("--database goes with exactly one --instance")
-    config = context.config()
+    with_users = everything if users is None else users
+    if include_system and not with_users:
+        raise click.UsageError("--include-system goes with --users")
     request = BackupRequest(
         instances=context.instances(instances),
-        databases=databases,
+        databases=databases if everything or databases else None,
+        users=with_users,
+        include_system=include_system,
         codec=Codec.parse(compression) if compression else None,
         dry_run=dry_run,
     )
+    run(context, request, format)
+
+
+def run(context: CliContext, request: BackupRequest, format: str) -> None:
+    """Make the backups, show how each went, and end with the status for them."""
     with watched(quiet=context.quiet) as progress:
-        outcomes = list(backup(config, context.vault(), request, progress))
-    parts = _plans(outcomes) if dry_run else _tables(outcomes)
-    emit(format, _document(outcomes, dry_run=dry_run), *parts)
+        outcomes = list(backup(context.config(), context.vault(), request, progress))
+    parts = _plans(outcomes) if request.dry_run else _tables(outcomes)
+    emit(format, _document(outcomes, dry_run=request.dry_run), *parts)
     end_with([outcome.error for outcome in outcomes], mixed=20)
 
 
@@ -83,12 +97,15 @@ def _as_json(outcome: BackupOutcome) -> dict[str, Any]:
             "sha256": record.file.sha256,
             "tables": record.contents.tables,
             "rows": record.contents.rows,
+            "objects": record.contents.objects,
             "snapshot_at": record.snapshot_at,
             "consistency": record.consistency,
             "warnings": [warning.what for warning in record.warnings],
         }
-    if outcome.planned is not None:
-        planned = outcome.planned
+    planned = outcome.planned
+    if isinstance(planned, PlannedUsers):
+        shown |= {"file": str(planned.path), "include_system": planned.system}
+    elif planned is not None:
         shown |= {
             "file": str(planned.path),
             "tool": planned.tool.path,
@@ -139,9 +156,13 @@ def _plans(outcomes: list[BackupOutcome]) -> Iterator[Table]:
             table.add("FAILED", outcome.error.what)
         if outcome.skipped is not None:
             table.add("skipped", outcome.skipped)
-        if outcome.planned is not None:
-            planned = outcome.planned
+        planned = outcome.planned
+        if planned is not None:
             table.add("into", str(planned.path))
+        if isinstance(planned, PlannedUsers):
+            own = "with" if planned.system else "without"
+            table.add("what", f"all users and roles, {own} those of the server itself")
+        elif planned is not None:
             table.add("about", f"{human_size(planned.estimated_bytes)} before compression")
             table.add("tool", f"{planned.tool.path} {planned.tool.version}")
             table.add("options", " ".join(planned.options))

@@ -64,6 +64,7 @@ def _listed(entry: ListedBackup) -> dict[str, Any]:
         "host": record.hostname,
         "instance": record.instance,
         "database": record.database,
+        "content": record.content,
         "snapshot_at": record.snapshot_at,
         "file": str(entry.backup.path.with_name(record.file.name)),
         "bytes": record.file.bytes,

@@ -69,6 +69,32 @@ def selection_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return selecting
 
 
+def users_selection_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say which backup of users is meant; the command gets them as `selection`."""
+
+    @wraps(function)
+    def selecting(
+        *,
+        instance: str | None,
+        latest: bool,
+        at: datetime | None,
+        file: Path | None,
+        host: str | None,
+        **options: Any,
+    ) -> Any:
+        if (latest, at is not None, file is not None).count(True) > 1:
+            raise click.UsageError("--latest, --datetime T and --file F exclude each other")
+        if (file is None) == (instance is None):
+            raise click.UsageError("say which backup: --instance ID, or --file F")
+        if file is not None and host:
+            raise click.UsageError("--file stands alone")
+        return function(selection=Selection(instance, None, at, file, host, users=True), **options)
+
+    for option in reversed((_OPTIONS[0], *_OPTIONS[2:])):
+        selecting = option(selecting)
+    return selecting
+
+
 _OPTIONS = (
     click.option("--instance", callback=named, metavar="ID", help="Instance that was backed up."),
     click.option("--database", callback=named, metavar="NAME", help="Database that was backed up."),

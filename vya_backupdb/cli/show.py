@@ -80,7 +80,8 @@ def _recorded(record: BackupRecord) -> Iterator[tuple[str, str]]:
     yield "sha256", record.file.sha256
     yield "database", f"{record.instance}/{printable(record.database)} on {record.hostname}"
     yield "server", f"{record.server.flavour} {record.server.version}, as {record.server.account}"
-    yield "tool", f"{record.tool.path} {record.tool.version}"
+    if record.tool is not None:
+        yield "tool", f"{record.tool.path} {record.tool.version}"
     yield "options", " ".join(record.options)
     yield "started", f"{record.started_at:%Y-%m-%d %H:%M:%S} UTC"
     yield "taken", f"{record.snapshot_at:%Y-%m-%d %H:%M:%S} UTC, {record.consistency}"

@@ -1,4 +1,4 @@
-"""Back up databases of one or several instances; one failure does not stop the others."""
+"""Back up databases and users of one or several instances; one failure does not stop the others."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ import os
 import re
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from vya_backupdb.catalog import journal
+from vya_backupdb.catalog.naming import USERS
 from vya_backupdb.catalog.record import BackupRecord
 from vya_backupdb.catalog.store import Store, remove_partial
 from vya_backupdb.config.models import Config, Instance, Patterns
@@ -27,9 +29,10 @@ from vya_backupdb.errors import (
 )
 from vya_backupdb.locks import locked
 from vya_backupdb.log import get_logger
-from vya_backupdb.model import DatabaseInfo, Finding, Severity
+from vya_backupdb.model import DatabaseInfo, DumpTool, Finding, Severity
 from vya_backupdb.operations.dump import Dumped, PlannedDump, Source, dump, plan_dump
 from vya_backupdb.operations.progress import Progress
+from vya_backupdb.operations.users.backup import PlannedUsers, UsersOutput, dump_users, plan_users
 from vya_backupdb.streams.codec import Codec
 
 log = get_logger(__name__)
@@ -47,15 +50,21 @@ class BackupRequest:
     """What to back up."""
 
     instances: tuple[str, ...]
-    databases: tuple[str, ...] = ()
-    """Empty: all that the patterns of the configuration choose."""
+    databases: tuple[str, ...] | None = ()
+    """(): all that the patterns of the configuration choose; None: none at all."""
+    users: bool = False
+    """The users and roles of each instance, too."""
+    include_system: bool = False
+    """Those that belong to the server itself, too."""
+    output: UsersOutput | None = None
+    """Where the users go, in place of the store."""
     codec: Codec | None = None
     dry_run: bool = False
 
 
 @dataclass(frozen=True)
 class BackupOutcome:
-    """How it went with one database, or with an instance as a whole (`database` None)."""
+    """How it went with one database, with the users (`@users`), or with a whole instance (None)."""
 
     instance: str
     database: str | None
@@ -63,7 +72,7 @@ class BackupOutcome:
     record: BackupRecord | None = None
     path: Path | None = None
     """Of the record, where a backup was made."""
-    planned: PlannedDump | None = None
+    planned: PlannedDump | PlannedUsers | None = None
     """Where nothing was run (`dry_run`)."""
     skipped: str | None = None
     """Why the database was passed over; that is no failure."""
@@ -95,44 +104,49 @@ def _backup_instance(
         folder = store.open_instance(instance.id)
         guard = locked(folder, instance.id)
     with guard, engine.connect(instance, credential) as connector:
-        present = connector.databases()
+        if not request.dry_run:
+            remove_partial(folder)
         source = Source(
             instance=instance,
             credential=credential,
             engine=engine,
             connector=connector,
-            tool=engine.find_tool(connector.facts, instance),
             store=store,
             codec=request.codec or Codec.named(config.compression.codec, config.compression.level),
             reserve=config.storage.reserve(),
             threads=min(_MOST_THREADS, len(os.sched_getaffinity(0))),
             run_id=uuid.uuid4().hex,
-            warnings=(
-                *(
-                    finding
-                    for finding in connector.examine_instance()
-                    if finding.severity is Severity.WARNING
-                ),
-                *idle_patterns(instance, present),
-            ),
         )
-        if not request.dry_run:
-            remove_partial(folder)
-        chosen = choose_databases(instance, present, request.databases)
-        absent = [] if request.databases else absent_databases(instance, present)
-        for name in absent:
-            yield _absent(instance, name)
-        remains = [] if request.databases else remains_of_drops(instance, chosen)
-        for info in remains:
-            yield _skipped(instance, info)
-            chosen.remove(info)
-        if not chosen and not absent:
-            raise PreflightFailed(
-                f"{instance.id}: there is no database to back up ({len(present)} on the server)",
-                cure="look at the instance's `databases` and at what the account may see",
-            )
-        for info in chosen:
-            yield _backup_database(source, folder, info, progress, dry_run=request.dry_run)
+        if request.users:
+            yield _backup_one(source, folder, _users(source, request), progress, dry_run=request.dry_run)
+        if request.databases is not None:
+            yield from _backup_databases(source, folder, request, progress)
+
+
+def _backup_databases(
+    source: Source, folder: Path, request: BackupRequest, progress: Progress
+) -> Iterator[BackupOutcome]:
+    instance, connector, named = source.instance, source.connector, request.databases
+    present = connector.databases()
+    tool = source.engine.find_tool(connector.facts, instance)
+    found = [finding for finding in connector.examine_instance() if finding.severity is Severity.WARNING]
+    source = replace(source, warnings=(*found, *idle_patterns(instance, present)))
+    chosen = choose_databases(instance, present, named or ())
+    absent = [] if named else absent_databases(instance, present)
+    for name in absent:
+        yield _absent(instance, name)
+    remains = [] if named else remains_of_drops(instance, chosen)
+    for info in remains:
+        yield _skipped(instance, info)
+        chosen.remove(info)
+    if not chosen and not absent:
+        raise PreflightFailed(
+            f"{instance.id}: there is no database to back up ({len(present)} on the server)",
+            cure="look at the instance's `databases` and at what the account may see",
+        )
+    for info in chosen:
+        work = _database(source, tool, info, progress)
+        yield _backup_one(source, folder, work, progress, dry_run=request.dry_run)
 
 
 def choose_databases(
@@ -199,28 +213,50 @@ def matches(name: str, patterns: Patterns) -> bool:
     )
 
 
-def _backup_database(
-    source: Source, folder: Path, info: DatabaseInfo, progress: Progress, *, dry_run: bool
-) -> BackupOutcome:
-    started = time.monotonic()
-    instance = source.instance.id
-    names = {"instance": instance, "database": info.name}
-    facts = {"run": source.run_id, "database": info.name}
-    if not dry_run:
-        log.info("backup started", **names)
-    progress.begin(info.name, info.estimated_bytes or None)
-    try:
+@dataclass(frozen=True)
+class _Work:
+    """One backup to make: of a database, or of the users."""
+
+    name: str
+    plan: Callable[[], PlannedDump | PlannedUsers]
+    run: Callable[[], Dumped]
+    size: int | None = None
+    """Bytes of script that are expected; None: not known."""
+
+
+def _users(source: Source, request: BackupRequest) -> _Work:
+    make = partial(dump_users, source, request.output, system=request.include_system)
+    return _Work(USERS, partial(plan_users, source, request.output, system=request.include_system), make)
+
+
+def _database(source: Source, tool: DumpTool, info: DatabaseInfo, progress: Progress) -> _Work:
+    def plan() -> PlannedDump:
         if info.unavailable:
             raise BackupError(f"{info.name}: cannot be dumped: {info.unavailable}")
-        planned = plan_dump(source, info.name, info.estimated_bytes)
+        return plan_dump(source, tool, info.name, info.estimated_bytes)
+
+    return _Work(info.name, plan, lambda: dump(source, plan(), progress), info.estimated_bytes or None)
+
+
+def _backup_one(
+    source: Source, folder: Path, work: _Work, progress: Progress, *, dry_run: bool
+) -> BackupOutcome:
+    started, name = time.monotonic(), work.name
+    instance = source.instance.id
+    names = {"instance": instance, "database": name}
+    facts = {"run": source.run_id, "database": name}
+    if not dry_run:
+        log.info("backup started", **names)
+    progress.begin(name, work.size)
+    try:
         if dry_run:
-            return BackupOutcome(instance, info.name, planned=planned)
-        done: Dumped = dump(source, planned, progress)
+            return BackupOutcome(instance, name, planned=work.plan())
+        done = work.run()
     except VyaBackupDBError as error:
         log.error("backup failed", **names, error=error.what)
         if not dry_run:
             journal.note(folder, instance, "backup failed", {**facts, "error": error.what})
-        return BackupOutcome(instance, info.name, seconds=time.monotonic() - started, error=error)
+        return BackupOutcome(instance, name, seconds=time.monotonic() - started, error=error)
     except BaseException as error:
         if not dry_run:
             what = f"interrupted ({type(error).__name__})"
@@ -239,4 +275,4 @@ def _backup_database(
         seconds=round(seconds, 3),
     )
     journal.note(folder, instance, "backup", {**facts, "backup": done.record.id})
-    return BackupOutcome(instance, info.name, seconds=seconds, record=done.record, path=done.path)
+    return BackupOutcome(instance, name, seconds=seconds, record=done.record, path=done.path)

@@ -6,21 +6,26 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from vya_backupdb.catalog.naming import USERS
 from vya_backupdb.catalog.publish import storage_errors
 from vya_backupdb.catalog.record import BackupRecord, read_record
-from vya_backupdb.catalog.store import RECORD_SUFFIX, Store, check_file, newest
+from vya_backupdb.catalog.store import ARCHIVE_SUFFIXES, RECORD_SUFFIX, Store, check_file, newest
 from vya_backupdb.errors import Refused, VerificationError
 
 
 @dataclass(frozen=True)
 class Selection:
-    """One backup: `file`, or of `instance` and `database` the newest (`at` None) or newest before `at`."""
+    """One backup: `file`, or of `instance` and `database` the newest (`at` None) or newest before `at`.
+
+    With `users` that of the instance's users and roles is meant, not one of a database.
+    """
 
     instance: str | None = None
     database: str | None = None
     at: datetime | None = None
     file: Path | None = None
     host: str | None = None
+    users: bool = False
 
 
 @dataclass(frozen=True)
@@ -39,20 +44,26 @@ def choose(store: Store, selection: Selection) -> Chosen:
     """
     if selection.file is not None:
         return choose_file(selection.file)
-    if selection.instance is None or selection.database is None:
+    wanted = USERS if selection.users else selection.database
+    if selection.instance is None or wanted is None:
         raise Refused("which backup is not said", cure="name --instance and --database, or --file")
-    backups = store.backups(hostname=selection.host, instance=selection.instance, database=selection.database)
+    backups = store.backups(
+        hostname=selection.host,
+        instance=selection.instance,
+        database=selection.database,
+        users=selection.users,
+    )
     found = newest(backups, at=selection.at)
     if found is None:
         before = f" at or before {selection.at.isoformat()}" if selection.at else ""
         raise Refused(
-            f"{store.root}: no backup of {selection.instance}/{selection.database}{before}",
+            f"{store.root}: no backup of {selection.instance}/{wanted}{before}",
             cure="see what there is: restore list",
         )
     backup, record = found
-    if record.database != selection.database:
+    if record.database != wanted or (record.content == "users") != selection.users:
         raise VerificationError(
-            f"{backup.path}: lies among the backups of {selection.database}, but is one of {record.database}",
+            f"{backup.path}: lies among the backups of {wanted}, but is one of {record.database}",
             cure="put it back where it belongs, or name it: --file F --target-database NAME",
         )
     return Chosen(check_file(backup.path, record), record)
@@ -77,7 +88,7 @@ def choose_file(path: Path) -> Chosen:
 
 
 def _record_path(path: Path) -> Path | None:
-    for suffix in (".sql.zst", ".sql.gz", ".sql"):
+    for suffix in ARCHIVE_SUFFIXES:
         if path.name.endswith(suffix):
             record = path.with_name(path.name.removesuffix(suffix) + RECORD_SUFFIX)
             return record if record.is_file() else None

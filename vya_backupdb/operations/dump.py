@@ -49,7 +49,6 @@ class Source:
     credential: Credential
     engine: Engine
     connector: Connector
-    tool: DumpTool
     store: Store
     codec: Codec
     reserve: int
@@ -83,14 +82,14 @@ class Dumped:
     """Of its record."""
 
 
-def plan_dump(source: Source, database: str, estimated_bytes: int) -> PlannedDump:
+def plan_dump(source: Source, tool: DumpTool, database: str, estimated_bytes: int) -> PlannedDump:
     """Make the preflight of one database. Raises PreflightFailed with everything that stands in the way."""
     plan = source.connector.plan(database)
     refuse_faults(source.instance, database, plan.findings)
     slot = source.store.slot(source.instance.id, database, datetime.now(UTC))
-    with _command(source, plan) as command:
+    with _command(source, tool, plan) as command:
         options = _printable(command.argv[1:])
-    return PlannedDump(plan, source.tool, slot, slot.file(source.codec.extension), options, estimated_bytes)
+    return PlannedDump(plan, tool, slot, slot.file(source.codec.extension), options, estimated_bytes)
 
 
 def refuse_faults(instance: Instance, database: str, findings: Sequence[Finding]) -> None:
@@ -122,7 +121,7 @@ def dump(source: Source, planned: PlannedDump, progress: Progress) -> Dumped:
         with (
             published(planned.path) as sink,
             source.connector.snapshot(plan) as steady,
-            _command(source, steady) as command,
+            _command(source, planned.tool, steady) as command,
         ):
             pipeline = _Pipeline(source.engine.reader(), progress, guard, plan.left_out)
             process = DumpProcess(
@@ -145,7 +144,7 @@ def dump(source: Source, planned: PlannedDump, progress: Progress) -> Dumped:
             instance=source.instance.id,
             database=plan.database,
             server=source.connector.facts,
-            tool=source.tool,
+            tool=planned.tool,
             options=options,
             consistency=plan.consistency,
             started_at=started,
@@ -154,14 +153,14 @@ def dump(source: Source, planned: PlannedDump, progress: Progress) -> Dumped:
             positions=dict(positions),
             positions_after=dict(source.connector.positions()),
             definition=plan.definition,
-            file=_archive_file(source.codec, planned.path, written),
+            file=archive_file(source.codec, planned.path, written),
             contents=Contents(
                 tables=len(written.manifest.tables),
                 rows=sum(written.manifest.tables.values()),
                 largest_statement=written.largest_statement,
                 objects=plan.object_counts,
             ),
-            warnings=(*source.warnings, *plan.findings, *_from_tool(source.tool, warnings)),
+            warnings=(*source.warnings, *plan.findings, *from_tool(planned.tool, warnings)),
             left_out=plan.left_out,
         )
         path = slot.publish_record(record)
@@ -206,10 +205,8 @@ class _Pipeline:
             archive.write(section)
 
 
-def _command(source: Source, plan: DumpPlan) -> AbstractContextManager[Command]:
-    return source.engine.dump_command(
-        plan, source.tool, source.connector.facts, source.instance, source.credential
-    )
+def _command(source: Source, tool: DumpTool, plan: DumpPlan) -> AbstractContextManager[Command]:
+    return source.engine.dump_command(plan, tool, source.connector.facts, source.instance, source.credential)
 
 
 def _blockers(source: Source, database: str) -> str:
@@ -254,7 +251,8 @@ def _refuse_unrestorable(source: Source, database: str, written: Written) -> Non
         )
 
 
-def _archive_file(codec: Codec, path: Path, written: Written) -> ArchiveFile:
+def archive_file(codec: Codec, path: Path, written: Written) -> ArchiveFile:
+    """Describe a finished archive for its record."""
     return ArchiveFile(
         name=path.name,
         bytes=written.bytes,
@@ -266,5 +264,6 @@ def _archive_file(codec: Codec, path: Path, written: Written) -> ArchiveFile:
     )
 
 
-def _from_tool(tool: DumpTool, lines: Sequence[str]) -> list[Finding]:
-    return [Finding(Severity.WARNING, text) for text in (*tool.notes, *lines)]
+def from_tool(tool: DumpTool | None, lines: Sequence[str]) -> list[Finding]:
+    """Give what the choice of the tool, and the tool itself, have to say."""
+    return [Finding(Severity.WARNING, text) for text in (*(tool.notes if tool else ()), *lines)]

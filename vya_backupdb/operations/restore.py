@@ -26,6 +26,7 @@ from vya_backupdb.operations.load import Loader, LoadReport
 from vya_backupdb.operations.prepare import Prepared, is_restored, prepare
 from vya_backupdb.operations.progress import Progress
 from vya_backupdb.operations.request import RestoreRequest, Target, target_database, target_instance
+from vya_backupdb.operations.users.pending import make_pending
 
 log = get_logger(__name__)
 
@@ -72,6 +73,11 @@ def restore(
             f"{chosen.path}: a backup of {chosen.record.server.flavour} cannot be restored "
             f"into {instance.id} ({engine.name})",
             cure="name another instance with --target-instance",
+        )
+    if chosen.record is not None and chosen.record.content == "users":
+        raise Refused(
+            f"{chosen.path}: a backup of users and roles, not of a database",
+            cure=f"vya-backupdb users restore --all --file {chosen.path}",
         )
     credential = vault.credential(instance.id)
     with ExitStack() as stack:
@@ -142,6 +148,7 @@ def _restore(
         )
         raise
     _note(target, "restore", facts)
+    report.notices += _grant_pending(target)
     seconds = time.monotonic() - started
     log.info("restore finished", instance=target.instance.id, seconds=round(seconds, 3), **facts)
     return replace(
@@ -158,6 +165,16 @@ def _restore(
 def _note(target: Target, event: str, facts: Mapping[str, object]) -> None:
     if target.keeps_journal:
         journal.note(target.folder, target.instance.id, event, facts)
+
+
+def _grant_pending(target: Target) -> list[str]:
+    """Make the grants of restored users that waited for this database."""
+    if not target.keeps_journal:
+        return []
+    try:
+        return make_pending(target.connector.accounts(), target.folder, target.instance.id, target.database)
+    except StorageError as error:
+        return [f"whether grants wait for this database is not known: {error.what}"]
 
 
 def _make_room(target: Target, prepared: Prepared, *, drop: bool) -> None:

@@ -1,0 +1,231 @@
+"""Restore users, roles and grants: first the plan, then as much of it as was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from vya_backupdb.catalog import journal
+from vya_backupdb.catalog.store import Store
+from vya_backupdb.config.models import Config
+from vya_backupdb.credentials.vault import Vault
+from vya_backupdb.engines.base import Accounts
+from vya_backupdb.engines.registry import engine_named
+from vya_backupdb.errors import MissingObject, Refused, RestoreError, StatementFailed, few
+from vya_backupdb.locks import locked
+from vya_backupdb.log import get_logger
+from vya_backupdb.model import Account, Grant
+from vya_backupdb.operations.choose import Selection, choose
+from vya_backupdb.operations.users.pending import (
+    PendingGrant,
+    note_made,
+    note_pending,
+    pending_grant,
+    pending_grants,
+)
+from vya_backupdb.operations.users.plan import PlannedAccount, Standing, choose_accounts, plan_accounts
+from vya_backupdb.operations.users.script import accounts_of, engine_of
+
+log = get_logger(__name__)
+
+
+class OnConflict(StrEnum):
+    """What becomes of accounts that are there and differ."""
+
+    FAIL = "fail"
+    """Nothing is changed at all."""
+    SKIP = "skip"
+    REPLACE = "replace"
+
+
+@dataclass(frozen=True)
+class UsersRequest:
+    """Which accounts to restore, and onto what."""
+
+    selection: Selection
+    target_instance: str | None = None
+    """None: the instance that was backed up."""
+    names: tuple[str, ...] = ()
+    """`NAME` or `NAME@HOST`; (): all."""
+    on_conflict: OnConflict = OnConflict.FAIL
+    dry_run: bool = False
+
+
+@dataclass
+class RestoredAccount:
+    """What became of one account."""
+
+    plan: PlannedAccount
+    changed: bool = False
+    pending: list[Grant] = field(default_factory=list)
+    """What it is to be granted once that is there."""
+    error: RestoreError | None = None
+
+
+@dataclass(frozen=True)
+class UsersOutcome:
+    """What a restore of accounts did, or with `dry_run` would do."""
+
+    instance: str
+    file: Path
+    accounts: tuple[RestoredAccount, ...]
+    conflict: Refused | None = None
+    """Why nothing was done."""
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything on the server is different now."""
+        return any(account.changed for account in self.accounts)
+
+
+def restore_users(
+    config: Config, vault: Vault, request: UsersRequest, confirm: Callable[[str], None]
+) -> UsersOutcome:
+    """Restore what the request names. `confirm` asks before an account is replaced; it raises Refused.
+
+    Raises Refused, VerificationError, ConnectionFailed, StorageError; what the server refuses of one
+    account is in its outcome, and the others are restored.
+    """
+    store = Store(config.storage.path, config.storage.hostname)
+    chosen = choose(store, request.selection)
+    engine = engine_of(chosen)
+    name = request.target_instance or request.selection.instance or (chosen.record and chosen.record.instance)
+    instance = config.instance(name or "")
+    if engine_named(instance.engine).name != engine.name:
+        raise Refused(
+            f"{chosen.path}: users of {engine.name} cannot be restored into {instance.id}, which is "
+            f"{instance.engine}",
+            cure="name another instance with --target-instance",
+        )
+    accounts: Sequence[Account] = accounts_of(chosen)
+    needed_by: Mapping[str, str] = {}
+    if request.names:
+        accounts, needed_by = choose_accounts(accounts, request.names)
+    credential = vault.credential(instance.id)
+    with ExitStack() as stack:
+        keeps_journal = not store.is_read_only()
+        folder = store.instance_folder(instance.id)
+        if keeps_journal and not request.dry_run:
+            folder = store.open_instance(instance.id)
+            stack.enter_context(locked(folder, instance.id))
+        connector = stack.enter_context(engine.connect(instance, credential))
+        waiting = pending_grants(folder)
+        plan = plan_accounts(
+            connector.accounts(),
+            connector.facts.account,
+            accounts,
+            needed_by,
+            {(grant.account, grant.what) for grant in waiting},
+        )
+        restored = tuple(RestoredAccount(one) for one in plan)
+        conflict = _conflict(plan, request.on_conflict)
+        if request.dry_run or conflict is not None:
+            return UsersOutcome(instance.id, chosen.path, restored, conflict)
+        _confirm(plan, request.on_conflict, instance.id, confirm)
+        _apply(connector.accounts(), restored, request.on_conflict)
+        outcome = UsersOutcome(instance.id, chosen.path, restored)
+        for account in restored:
+            if account.error is not None:
+                log.error(
+                    "user failed",
+                    instance=instance.id,
+                    user=account.plan.wanted.label,
+                    error=account.error.what,
+                )
+        if keeps_journal:
+            _write_journal(folder, instance.id, chosen.record.id if chosen.record else None, outcome, waiting)
+        log.info("users restored", instance=instance.id, changed=sum(a.changed for a in restored))
+        return outcome
+
+
+def _conflict(plan: Sequence[PlannedAccount], on_conflict: OnConflict) -> Refused | None:
+    different = [one.wanted.label for one in plan if one.standing is Standing.DIFFERS]
+    if not different or on_conflict is not OnConflict.FAIL:
+        return None
+    are = "are there and differ" if len(different) > 1 else "is there and differs"
+    return Refused(
+        f"{few(different, ', ')} {are}: nothing was changed",
+        cure="--on-conflict skip leaves them as they are, --on-conflict replace makes them as in the backup",
+    )
+
+
+def _confirm(
+    plan: Sequence[PlannedAccount], on_conflict: OnConflict, instance: str, confirm: Callable[[str], None]
+) -> None:
+    different = [one.wanted.label for one in plan if one.standing is Standing.DIFFERS]
+    if different and on_conflict is OnConflict.REPLACE:
+        confirm(f"Replace {few(different, ', ')} on {instance} by what the backup has?")
+
+
+def _apply(server: Accounts, restored: Sequence[RestoredAccount], on_conflict: OnConflict) -> None:
+    """Make accounts first, then grants: a grant may name any other account."""
+    for one in restored:
+        wanted, present = one.plan.wanted, one.plan.present
+        if one.plan.standing is Standing.CREATE:
+            _execute(server, one, wanted.create)
+        elif one.plan.standing is Standing.DIFFERS and on_conflict is OnConflict.REPLACE and present:
+            _execute(server, one, server.alter(wanted, present))
+        elif one.plan.standing is Standing.IMPOSSIBLE:
+            one.error = RestoreError(f"{wanted.label}: not possible here: {few(one.plan.notes)}")
+    for one in restored:
+        if one.error is None and one.plan.standing in (Standing.CREATE, Standing.PENDING):
+            _grant(server, one)
+
+
+def _execute(server: Accounts, one: RestoredAccount, statements: Sequence[bytes]) -> None:
+    try:
+        for statement in statements:
+            server.execute(statement)
+            one.changed = True
+    except StatementFailed as error:
+        state = "half made" if one.changed else "not made"
+        one.error = RestoreError(f"{one.plan.wanted.label}: {state}: {error.what}", cure=error.cure)
+
+
+def _grant(server: Accounts, one: RestoredAccount) -> None:
+    here = {grant.what for grant in one.plan.present.grants} if one.plan.present else frozenset[str]()
+    failed: list[str] = []
+    for grant in one.plan.wanted.grants:
+        if grant.what in here:
+            continue
+        try:
+            server.execute(grant.statement)
+            one.changed = True
+        except MissingObject:
+            one.pending.append(grant)
+        except StatementFailed as error:
+            failed.append(f"{grant.what}: {error.what}")
+    if failed:
+        one.error = RestoreError(f"{one.plan.wanted.label}: not granted: {few(failed)}")
+
+
+def _write_journal(
+    folder: Path,
+    instance: str,
+    backup: str | None,
+    outcome: UsersOutcome,
+    waiting: Collection[PendingGrant],
+) -> None:
+    now_waiting = [
+        pending_grant(account.plan.wanted.label, grant)
+        for account in outcome.accounts
+        for grant in account.pending
+    ]
+    known = {(grant.account, grant.what) for grant in waiting}
+    note_pending(folder, instance, [one for one in now_waiting if (one.account, one.what) not in known])
+    still = {(grant.account, grant.what) for grant in now_waiting}
+    handled = {account.plan.wanted.label for account in outcome.accounts if account.error is None}
+    note_made(
+        folder,
+        instance,
+        [one for one in waiting if one.account in handled and (one.account, one.what) not in still],
+    )
+    facts = {
+        "backup": backup,
+        "changed": [account.plan.wanted.label for account in outcome.accounts if account.changed],
+        "failed": [account.plan.wanted.label for account in outcome.accounts if account.error],
+    }
+    journal.note(folder, instance, "users restore", facts)
