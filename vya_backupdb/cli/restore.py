@@ -4,24 +4,26 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from vya_backupdb.cli.context import CliContext
 from vya_backupdb.cli.listing import list_command
 from vya_backupdb.cli.progress import watched
-from vya_backupdb.cli.render import Table, confirmation, emit, format_option, left_out, told
+from vya_backupdb.cli.render import confirmation, emit, format_option
 from vya_backupdb.cli.selection import all_named, moment, named
 from vya_backupdb.operations.choose import Selection
 
 if TYPE_CHECKING:
-    from vya_backupdb.operations.restore import RestoreOutcome
+    from vya_backupdb.operations.request import RestoreRequest
 
 
 @click.group("restore", invoke_without_command=True)
 @click.option("--instance", callback=named, metavar="ID", help="Instance that was backed up.")
 @click.option("--database", callback=named, metavar="NAME", help="Database that was backed up.")
+@click.option("--all", "everything", is_flag=True, help="All databases of the instance that have a backup.")
+@click.option("--users", is_flag=True, help="Its users and roles first; goes with --all.")
 @click.option("--latest", is_flag=True, help="Its newest backup.")
 @click.option("--datetime", "at", callback=moment, metavar="T", help="Its newest backup at or before a time.")
 @click.option("--file", type=click.Path(path_type=Path), metavar="F", help="A backup file, or a plain dump.")
@@ -67,6 +69,8 @@ def command(
     click_context: click.Context,
     instance: str | None,
     database: str | None,
+    everything: bool,
+    users: bool,
     latest: bool,
     at: datetime | None,
     file: Path | None,
@@ -83,26 +87,32 @@ def command(
     force: bool,
     format: str,
 ) -> None:
-    """Restore a database or some of its tables, and check that every row came back.
+    """Restore a database, some of its tables, or a whole instance, and check that every row came back.
 
     \b
     vya-backupdb restore --instance prod-mysql-01 --database shop --latest --target-instance new-server
     vya-backupdb restore --file shop.sql.gz --target-instance new-server --target-database shop
     vya-backupdb restore --instance prod-mysql-01 --database shop --latest --table orders --drop
     vya-backupdb restore --instance prod-pg-01 --database shop --latest --target-instance dev --no-owner
+    vya-backupdb restore --instance prod-mysql-01 --all --users --latest --target-instance new-server
 
     What the server refuses after the rows (a trigger, an index ...) is written to a file, the rest is
     executed, and the exit status is 21.
     """
     if click_context.invoked_subcommand is not None:
         return
+    from vya_backupdb.cli.restored import restored_document, restored_table
     from vya_backupdb.operations.request import RestoreRequest
     from vya_backupdb.operations.restore import restore
 
     if (latest, at is not None, file is not None).count(True) != 1:
         raise click.UsageError("say which backup: one of --latest, --datetime T, --file F")
-    if file is None and not (instance and database):
-        raise click.UsageError("--latest and --datetime go with --instance ID and --database NAME")
+    if users and not everything:
+        raise click.UsageError("--users goes with --all; users alone: vya-backupdb users restore")
+    if everything and (database or file or target_database or tables):
+        raise click.UsageError("--all goes with --instance ID, without a database, table or file")
+    if file is None and not (instance and (database or everything)):
+        raise click.UsageError("--latest and --datetime go with --instance ID and --database NAME or --all")
     if file is not None and (instance or database or host):
         raise click.UsageError("--file stands alone; the target is --target-instance and --target-database")
     context = click_context.ensure_object(CliContext)
@@ -118,55 +128,28 @@ def command(
         dry_run=dry_run,
         jobs=jobs,
     )
+    if everything:
+        _restore_all(context, request, users=users, force=force, format=format)
+        return
     with watched(quiet=context.quiet) as progress:
         outcome = restore(context.config(), context.vault(), request, confirmation(force=force), progress)
-    emit(format, _document(outcome, dry_run=dry_run), _table(outcome, dry_run=dry_run))
+    emit(format, restored_document(outcome, dry_run=dry_run), restored_table(outcome, dry_run=dry_run))
 
 
-def _document(outcome: RestoreOutcome, *, dry_run: bool) -> dict[str, Any]:
-    return {
-        "dry_run": dry_run,
-        "changed": outcome.changed,
-        "instance": outcome.instance,
-        "database": outcome.database,
-        "file": str(outcome.file),
-        "backup": outcome.record.id if outcome.record else None,
-        "only_tables": list(outcome.tables),
-        "tables": len(outcome.rows),
-        "rows": sum(outcome.rows.values()),
-        "rows_verified": outcome.rows_verified,
-        "objects": outcome.objects,
-        "warnings": [finding.what for finding in outcome.findings],
-        "notices": list(outcome.notices),
-        "seconds": round(outcome.seconds, 3),
-    }
+def _restore_all(
+    context: CliContext, request: RestoreRequest, *, users: bool, force: bool, format: str
+) -> None:
+    from vya_backupdb.cli.outcome import end_with
+    from vya_backupdb.cli.restored import all_document, all_tables
+    from vya_backupdb.operations.restore_all import restore_all
 
-
-def _table(outcome: RestoreOutcome, *, dry_run: bool) -> Table:
-    if dry_run:
-        result = "would be restored"
-    elif outcome.changed:
-        result = "restored"
-    else:
-        result = "restored already, nothing done"
-    table = Table(f"{outcome.instance}/{outcome.database}: {result}", ("what", "value"))
-    table.add("from", str(outcome.file))
-    if outcome.record is not None and (without := left_out(outcome.record.left_out)):
-        table.add("not in the backup", without)
-    if outcome.tables:
-        table.add("only the tables", ", ".join(outcome.tables))
-    if outcome.changed:
-        checked = "all checked" if outcome.rows_verified else "not checked: a plain dump has no row counts"
-        table.add("rows", f"{sum(outcome.rows.values()):,} in {len(outcome.rows):,} tables, {checked}")
-        table.add(
-            "objects", ", ".join(f"{count:,} {kind}" for kind, count in outcome.objects.items() if count)
+    with watched(quiet=context.quiet) as progress:
+        result = restore_all(
+            context.config(), context.vault(), request, confirmation(force=force), progress, users=users
         )
-        table.add("seconds", f"{outcome.seconds:.1f}")
-    for finding in outcome.findings:
-        table.add("warning", told(finding))
-    for notice in outcome.notices:
-        table.add("notice", notice)
-    return table
+    dry_run = request.dry_run
+    emit(format, all_document(result, dry_run=dry_run), *all_tables(result, dry_run=dry_run))
+    end_with(result.errors, mixed=21)
 
 
 command.add_command(list_command)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -125,7 +125,7 @@ def restore_command(
         raise click.UsageError("say who: --all, or --user NAME")
     request = UsersRequest(selection, target_instance, users, OnConflict(on_conflict), dry_run)
     outcome = restore_users(context.config(), context.vault(), request, confirmation(force=force))
-    emit(format, _document(outcome, dry_run=dry_run), *_plan(outcome, dry_run=dry_run))
+    emit(format, users_document(outcome, dry_run=dry_run), *users_tables(outcome, dry_run=dry_run))
     if outcome.conflict is not None:
         raise outcome.conflict
     end_with([account.error for account in outcome.accounts] or [None], mixed=21)
@@ -148,7 +148,7 @@ def _roles(account: Account) -> list[str]:
     return list(dict.fromkeys(grant.role for grant in account.grants if grant.role is not None))
 
 
-def _accounts(accounts: Iterator[Account] | Any) -> Table:
+def _accounts(accounts: Sequence[Account]) -> Table:
     table = Table("Users and roles", ("name", "host", "kind", "plugin", "roles", "grants", "may"))
     for account in accounts:
         table.add(
@@ -163,7 +163,8 @@ def _accounts(accounts: Iterator[Account] | Any) -> Table:
     return table
 
 
-def _document(outcome: UsersOutcome, *, dry_run: bool) -> dict[str, Any]:
+def users_document(outcome: UsersOutcome, *, dry_run: bool) -> dict[str, Any]:
+    """Give what JSON says of restored users."""
     return {
         "dry_run": dry_run,
         "changed": outcome.changed,
@@ -188,7 +189,8 @@ def _document(outcome: UsersOutcome, *, dry_run: bool) -> dict[str, Any]:
     }
 
 
-def _plan(outcome: UsersOutcome, *, dry_run: bool) -> Iterator[Table]:
+def users_tables(outcome: UsersOutcome, *, dry_run: bool) -> Iterator[Table]:
+    """Give what a person is told of restored users: each about whom there is something to say, and counts."""
     counts = Counter(account.plan.standing for account in outcome.accounts)
     title = f"{outcome.instance}: users and roles" + (", the plan only" if dry_run else "")
     table = Table(title, ("name", "kind", "plan", "result", "what there is to know"))

@@ -70,8 +70,8 @@ class Loader:
             enable_events=enable_events,
         )
 
-    def load(self) -> LoadReport:
-        """Load all. Raises RestoreError at the first failure before the end of the rows.
+    def load_rows(self) -> None:
+        """Load all up to the end of the rows. Raises RestoreError at the first failure.
 
         Raises VerificationError where the server took other numbers of rows than were backed up.
         """
@@ -83,6 +83,9 @@ class Loader:
         log.info("restore phase", phase="rows", sessions=self._jobs)
         self._load_rows()
         self._check_rows()
+
+    def load_post(self) -> LoadReport:
+        """Execute what follows the rows. Raises StatementFailed as PostLoader.load does."""
         log.info("restore phase", phase="what follows the rows")
         try:
             self._report.post = self._post.load()

@@ -45,7 +45,7 @@ def is_restored(target: Target, request: RestoreRequest, record: BackupRecord | 
 
     Restores of single tables are no whole restore, and after one of them the database is another.
     """
-    if record is None or request.drop or request.tables:
+    if record is None or request.tables:
         return False
     last = None
     for entry in journal.entries(target.folder):

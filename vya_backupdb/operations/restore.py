@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -12,17 +12,18 @@ from vya_backupdb.archive.source import ScriptSource, open_source
 from vya_backupdb.catalog import journal
 from vya_backupdb.catalog.record import BackupRecord
 from vya_backupdb.catalog.store import Store
-from vya_backupdb.config.models import Config
+from vya_backupdb.config.models import Config, Instance
 from vya_backupdb.credentials.vault import Vault
+from vya_backupdb.engines.base import Engine
 from vya_backupdb.engines.registry import engine_named
 from vya_backupdb.errors import Refused, RestoreError, StorageError, VyaBackupDBError
-from vya_backupdb.locks import locked
 from vya_backupdb.log import get_logger
 from vya_backupdb.model import Finding
 from vya_backupdb.operations.checks import check_objects
 from vya_backupdb.operations.choose import Chosen, choose
 from vya_backupdb.operations.failed import write_failed
 from vya_backupdb.operations.load import Loader, LoadReport
+from vya_backupdb.operations.opened import opened_instance
 from vya_backupdb.operations.prepare import Prepared, is_restored, prepare
 from vya_backupdb.operations.progress import Progress
 from vya_backupdb.operations.request import RestoreRequest, Target, target_database, target_instance
@@ -68,48 +69,106 @@ def restore(
     instance = config.instance(target_instance(request, chosen))
     database = target_database(request, chosen)
     engine = engine_named(instance.engine)
-    if chosen.record is not None and chosen.record.server.engine != engine.name:
+    refuse_other_content(chosen, engine, instance)
+    with (
+        open_source(chosen.path, engine.reader) as source,
+        opened_instance(store, vault, instance, dry_run=request.dry_run) as place,
+    ):
+        restoring = begin(
+            place.target(database), source, chosen, request, confirm, progress, skip_restored=not request.drop
+        )
+        return finish(restoring) if isinstance(restoring, Restoring) else restoring
+
+
+def refuse_other_content(chosen: Chosen, engine: Engine, instance: Instance) -> None:
+    """Raise Refused for a backup that is not one of a database, or of another engine."""
+    record = chosen.record
+    if record is not None and record.server.engine != engine.name:
         raise Refused(
-            f"{chosen.path}: a backup of {chosen.record.server.flavour} cannot be restored "
+            f"{chosen.path}: a backup of {record.server.flavour} cannot be restored "
             f"into {instance.id} ({engine.name})",
             cure="name another instance with --target-instance",
         )
-    if chosen.record is not None and chosen.record.content == "users":
+    if record is not None and record.content == "users":
         raise Refused(
             f"{chosen.path}: a backup of users and roles, not of a database",
             cure=f"vya-backupdb users restore --all --file {chosen.path}",
         )
-    credential = vault.credential(instance.id)
-    with ExitStack() as stack:
-        source = stack.enter_context(open_source(chosen.path, engine.reader))
-        folder = store.instance_folder(instance.id)
-        if store.is_read_only():
-            log.warning(
-                "store is read-only",
-                store=str(store.root),
-                cost="no second run is kept away, no journal is kept",
-            )
-        elif not request.dry_run:
-            folder = store.open_instance(instance.id)
-            stack.enter_context(locked(folder, instance.id))
-        connector = stack.enter_context(engine.connect(instance, credential))
-        target = Target(connector, engine, instance, database, folder, keeps_journal=not store.is_read_only())
-        return _restore(target, source, chosen, request, confirm, progress)
 
 
-def _restore(
+@dataclass
+class Restoring:
+    """One database that is being restored: its rows are loaded, what follows them is not."""
+
+    target: Target
+    chosen: Chosen
+    request: RestoreRequest
+    prepared: Prepared
+    outcome: RestoreOutcome
+    facts: dict[str, object]
+    """For the journal and the log."""
+    loader: Loader
+    progress: Progress
+    seconds: float = 0.0
+    """Spent on it."""
+
+    @contextmanager
+    def step(self) -> Iterator[None]:
+        """Count the time of a part of the work; note in the journal when it fails."""
+        started, instance = time.monotonic(), self.target.instance.id
+        self.progress.begin(self.target.database, self.prepared.script.raw_bytes)
+        try:
+            yield
+        except VyaBackupDBError as error:
+            _note(self.target, "restore failed", {**self.facts, "error": error.what})
+            log.error("restore failed", instance=instance, error=error.what, **self.facts)
+            raise
+        except BaseException as error:
+            what = f"interrupted ({type(error).__name__})"
+            _note(self.target, "restore failed", {**self.facts, "error": what})
+            cure = _half_loaded(self.target, self.prepared)
+            log.error("restore interrupted", instance=instance, cure=cure, **self.facts)
+            raise
+        finally:
+            self.progress.end()
+            self.seconds += time.monotonic() - started
+
+    @contextmanager
+    def telling_the_state(self) -> Iterator[None]:
+        """Add to an error in which state the target is."""
+        try:
+            yield
+        except VyaBackupDBError as error:
+            error.cure = f"{error.cure}; " if error.cure else ""
+            error.cure += _half_loaded(self.target, self.prepared)
+            raise
+
+
+def begin(
     target: Target,
     source: ScriptSource,
     chosen: Chosen,
     request: RestoreRequest,
     confirm: Callable[[str], None],
     progress: Progress,
-) -> RestoreOutcome:
+    *,
+    skip_restored: bool,
+) -> Restoring | RestoreOutcome:
+    """Restore a database up to the end of its rows; an outcome where there is nothing (more) to do.
+
+    With `skip_restored` a database that this backup was restored into, and that is still there, is left
+    alone.
+    """
     started = time.monotonic()
     database, record = target.database, chosen.record
     outcome = RestoreOutcome(target.instance.id, database, chosen.path, record, changed=False)
     is_present = target.connector.exists(database)
-    if is_present and is_restored(target, request, record) and target.connector.contents(database):
+    if (
+        skip_restored
+        and is_present
+        and is_restored(target, request, record)
+        and target.connector.contents(database)
+    ):
         return outcome
     prepared = prepare(target, source, chosen, request, is_present=is_present)
     tables = tuple(sorted(prepared.tables.names)) if prepared.tables else ()
@@ -128,37 +187,49 @@ def _restore(
     if target.keeps_journal:
         journal.append(target.folder, "restore started", facts)
     log.info("restore started", instance=target.instance.id, **facts)
-    try:
+    loader = Loader(
+        target.engine,
+        lambda: target.connector.session(database),
+        prepared.script,
+        jobs=request.jobs or target.instance.jobs,
+        progress=progress,
+        stop_on_error=request.stop_on_error,
+        enable_events=prepared.enable_events,
+    )
+    restoring = Restoring(target, chosen, request, prepared, outcome, facts, loader, progress)
+    restoring.seconds = time.monotonic() - started
+    with restoring.step():
         _make_room(target, prepared, drop=request.drop)
-        report, verified = _load(target, prepared, request, progress)
+        with restoring.telling_the_state():
+            loader.load_rows()
+    return restoring
+
+
+def finish(restoring: Restoring) -> RestoreOutcome:
+    """Execute what follows the rows, give the database its settings, and compare the objects."""
+    target, prepared = restoring.target, restoring.prepared
+    tables = restoring.outcome.tables
+    with restoring.step():
+        with restoring.telling_the_state():
+            report = restoring.loader.load_post()
         _check_failed(target, prepared, report)
-        objects = dict(target.connector.object_counts(database))
+        objects = dict(target.connector.object_counts(target.database))
         if prepared.tables is None:
-            check_objects(database, record, objects)
+            check_objects(target.database, restoring.chosen.record, objects)
         else:
-            report.notices += target.connector.unmatched(database, tables)
-    except VyaBackupDBError as error:
-        _note(target, "restore failed", {**facts, "error": error.what})
-        log.error("restore failed", instance=target.instance.id, error=error.what, **facts)
-        raise
-    except BaseException as error:
-        _note(target, "restore failed", {**facts, "error": f"interrupted ({type(error).__name__})"})
-        log.error(
-            "restore interrupted", instance=target.instance.id, cure=_half_loaded(target, prepared), **facts
-        )
-        raise
-    _note(target, "restore", facts)
+            report.notices += target.connector.unmatched(target.database, tables)
+    _note(target, "restore", restoring.facts)
     report.notices += _grant_pending(target)
-    seconds = time.monotonic() - started
-    log.info("restore finished", instance=target.instance.id, seconds=round(seconds, 3), **facts)
+    seconds = round(restoring.seconds, 3)
+    log.info("restore finished", instance=target.instance.id, seconds=seconds, **restoring.facts)
     return replace(
-        outcome,
+        restoring.outcome,
         changed=True,
         notices=tuple(report.notices),
         rows=dict(report.rows),
-        rows_verified=verified,
+        rows_verified=restoring.loader.rows_verified(),
         objects=objects,
-        seconds=seconds,
+        seconds=restoring.seconds,
     )
 
 
@@ -195,29 +266,6 @@ def _make_room(target: Target, prepared: Prepared, *, drop: bool) -> None:
 def _half_loaded(target: Target, prepared: Prepared) -> str:
     what = "the named tables are" if prepared.tables else f"{target.database} is"
     return f"{what} half loaded: mend the cause, then restore with --drop"
-
-
-def _load(
-    target: Target, prepared: Prepared, request: RestoreRequest, progress: Progress
-) -> tuple[LoadReport, bool]:
-    progress.begin(target.database, prepared.script.raw_bytes)
-    loader = Loader(
-        target.engine,
-        lambda: target.connector.session(target.database),
-        prepared.script,
-        jobs=request.jobs or target.instance.jobs,
-        progress=progress,
-        stop_on_error=request.stop_on_error,
-        enable_events=prepared.enable_events,
-    )
-    try:
-        return loader.load(), loader.rows_verified()
-    except VyaBackupDBError as error:
-        error.cure = f"{error.cure}; " if error.cure else ""
-        error.cure += _half_loaded(target, prepared)
-        raise
-    finally:
-        progress.end()
 
 
 def _check_failed(target: Target, prepared: Prepared, report: LoadReport) -> None:

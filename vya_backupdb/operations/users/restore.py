@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -15,10 +14,10 @@ from vya_backupdb.credentials.vault import Vault
 from vya_backupdb.engines.base import Accounts
 from vya_backupdb.engines.registry import engine_named
 from vya_backupdb.errors import MissingObject, Refused, RestoreError, StatementFailed, few
-from vya_backupdb.locks import locked
 from vya_backupdb.log import get_logger
 from vya_backupdb.model import Account, Grant
 from vya_backupdb.operations.choose import Selection, choose
+from vya_backupdb.operations.opened import opened_instance
 from vya_backupdb.operations.users.pending import (
     PendingGrant,
     note_made,
@@ -104,14 +103,8 @@ def restore_users(
     needed_by: Mapping[str, str] = {}
     if request.names:
         accounts, needed_by = choose_accounts(accounts, request.names)
-    credential = vault.credential(instance.id)
-    with ExitStack() as stack:
-        keeps_journal = not store.is_read_only()
-        folder = store.instance_folder(instance.id)
-        if keeps_journal and not request.dry_run:
-            folder = store.open_instance(instance.id)
-            stack.enter_context(locked(folder, instance.id))
-        connector = stack.enter_context(engine.connect(instance, credential))
+    with opened_instance(store, vault, instance, dry_run=request.dry_run) as place:
+        connector, folder = place.connector, place.folder
         waiting = pending_grants(folder)
         plan = plan_accounts(
             connector.accounts(),
@@ -135,7 +128,7 @@ def restore_users(
                     user=account.plan.wanted.label,
                     error=account.error.what,
                 )
-        if keeps_journal:
+        if place.keeps_journal:
             _write_journal(folder, instance.id, chosen.record.id if chosen.record else None, outcome, waiting)
         log.info("users restored", instance=instance.id, changed=sum(a.changed for a in restored))
         return outcome
