@@ -18,7 +18,7 @@ from vya_backupdb.operations.choose import Chosen
 from vya_backupdb.operations.opened import opened_instance
 from vya_backupdb.operations.progress import Progress
 from vya_backupdb.operations.request import RestoreRequest
-from vya_backupdb.operations.restore import Restoring, RestoreOutcome, begin, finish, refuse_other_content
+from vya_backupdb.operations.restore import RestoreOutcome, Restoring, begin, finish, refuse_other_content
 from vya_backupdb.operations.users.restore import UsersOutcome, UsersRequest, restore_users
 
 _OLD = timedelta(days=1)
