@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -361,6 +362,26 @@ def test_one_command_rebuilds_an_instance_and_the_second_time_does_nothing(
     assert not again["changed"]
     assert outcomes(again) == dict.fromkeys(databases, True)
     assert "restored already" in site.run(*ALL).stdout
+
+
+def test_another_machine_rebuilds_it_from_a_copy_of_the_store_and_the_key_file(
+    site: Site, accounts: Accounts, databases: list[str], tmp_path: Path
+) -> None:
+    site.json("backup", "--instance", "source", "--all")
+    other = Site(tmp_path / "other machine", site.source, site.target)
+    other.folder.mkdir()
+    shutil.copytree(site.store, other.store)
+    for name in ("key", "credentials.json"):
+        shutil.copy2(site.folder / name, other.folder / name)
+    other.write_config()
+    other.change_config(storage={"path": "store", "min_free": "1MiB", "hostname": "the-other"})
+
+    other.run("users", "restore", *ALL[1:3], "--all", *ALL[-2:])
+    for name in databases:
+        other.run("restore", *ALL[1:3], "--database", name, "--latest", *ALL[-2:])
+    assert all(site.same(name) for name in databases)
+    assert accounts.can_log_in(site.target)
+    assert not other.json(*ALL, "--users")["changed"]
 
 
 def test_one_database_that_fails_does_not_stop_the_others_and_is_all_that_a_second_run_does(
