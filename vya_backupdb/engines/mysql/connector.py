@@ -20,6 +20,7 @@ from vya_backupdb.engines.mysql.restore import target, target_tables
 from vya_backupdb.engines.mysql.restore.needs import needs_of, source_database
 from vya_backupdb.engines.mysql.restore.restoring import statements
 from vya_backupdb.engines.mysql.restore.session import MySQLSession
+from vya_backupdb.engines.mysql.users.accounts import MySQLAccounts
 from vya_backupdb.errors import BackupError, RestoreError, VyaBackupDBError
 from vya_backupdb.log import get_logger
 from vya_backupdb.model import (
@@ -48,6 +49,7 @@ class MySQLConnector:
         try:
             self.facts = server_facts(self._queries)
             self._privileges = preflight.account_privileges(self._queries, self.facts)
+            self._accounts = MySQLAccounts(self._queries, self.facts, self._privileges)
         except QueryError as error:
             # An account with an expired password may log in and do nothing.
             self._queries.close()
@@ -60,6 +62,7 @@ class MySQLConnector:
         return self
 
     def __exit__(self, *args: object) -> None:
+        self._accounts.close()
         self._queries.close()
 
     # ------------------------------------------------------------------ backup
@@ -198,6 +201,12 @@ class MySQLConnector:
 
     def complete(self, database: str, definition: DatabaseDefinition) -> None:
         """Nothing of a MySQL database stands in the way of a load, so all of it is there already."""
+
+    # ------------------------------------------------------------------ accounts
+
+    def accounts(self) -> MySQLAccounts:
+        """Give the instance's users and roles."""
+        return self._accounts
 
     def _change(self, statement: str) -> None:
         log.debug("executing", statement=statement)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 
 from vya_backupdb.config.models import Instance
@@ -16,7 +16,9 @@ from vya_backupdb.engines.mysql.restore.belonging import MySQLTables
 from vya_backupdb.engines.mysql.restore.owners import ownerships
 from vya_backupdb.engines.mysql.restore.restoring import statements
 from vya_backupdb.engines.mysql.script.reader import MySQLScriptReader
+from vya_backupdb.engines.mysql.users.script import accounts_in
 from vya_backupdb.model import (
+    Account,
     DumpPlan,
     DumpTool,
     EngineName,
@@ -75,6 +77,10 @@ class MySQLEngine:
         """Give what makes accounts the owners of things, and grants to roles of `absent`."""
         del absent  # no dump of a database grants anything here
         return ownerships(section)
+
+    def accounts(self, script: Iterable[Section]) -> Sequence[Account]:
+        """Read a script of accounts. Raises VerificationError for what is none."""
+        return accounts_in(script)
 
 
 ENGINE: Engine = MySQLEngine()
