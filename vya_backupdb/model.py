@@ -291,6 +291,9 @@ class Grant:
     """Whose table or routine it is on, where the grant can be made only when that is there."""
     role: str | None = None
     """The role that is granted, as Account.label gives it."""
+    depth: int = 0
+    """How many grants, of whichever accounts, must be made before it: all are made in the order of this. On
+    PostgreSQL only who was granted a role WITH ADMIN OPTION can be the grantor of the next one."""
 
 
 @dataclass(frozen=True, slots=True)

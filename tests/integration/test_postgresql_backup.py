@@ -19,7 +19,7 @@ from tests.integration.postgresql_support import (
     whats,
     without_rows,
 )
-from vya_backupdb.engines.postgresql.dump import tools
+from vya_backupdb.engines.postgresql import tools
 from vya_backupdb.engines.postgresql.engine import ENGINE
 from vya_backupdb.errors import BackupError, ConfigurationError, ConnectionFailed
 from vya_backupdb.model import DatabaseSetting, Finding, PostgreSQLDefinition, ServerFacts, Severity, Verdict

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from vya_backupdb.engines.postgresql.dump.stderr import Judge
+from vya_backupdb.engines.postgresql.stderr import Judge
 from vya_backupdb.model import Verdict
 
 BENIGN, WARNING, FATAL = Verdict.BENIGN, Verdict.WARNING, Verdict.FATAL

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from vya_backupdb.config.models import Instance
-from vya_backupdb.engines.postgresql.dump import tools
+from vya_backupdb.engines.postgresql import tools
 from vya_backupdb.errors import DumpToolMissing
 from vya_backupdb.model import ServerFacts
 

@@ -28,6 +28,7 @@ from vya_backupdb.engines.postgresql.restore.completion import complete
 from vya_backupdb.engines.postgresql.restore.needs import needs
 from vya_backupdb.engines.postgresql.restore.requirements import requirements
 from vya_backupdb.engines.postgresql.restore.session import PostgreSQLSession
+from vya_backupdb.engines.postgresql.users.accounts import PostgreSQLAccounts
 from vya_backupdb.errors import (
     BackupError,
     ConnectionFailed,
@@ -304,6 +305,12 @@ class PostgreSQLConnector:
                 f"are not set: {'; '.join(refused)}",
                 cure="mend the cause and execute them, or restore again with --drop",
             )
+
+    def accounts(self) -> PostgreSQLAccounts:
+        """Give the instance's roles, over this connection."""
+        return PostgreSQLAccounts(
+            lambda: self._main, self._errors, self.facts, self._instance, self._credential
+        )
 
     # ------------------------------------------------------------------ connections
 

@@ -8,13 +8,16 @@ from contextlib import AbstractContextManager
 from vya_backupdb.config.models import Instance
 from vya_backupdb.credentials.vault import Credential
 from vya_backupdb.engines.base import Connector, Engine
+from vya_backupdb.engines.postgresql import tools
 from vya_backupdb.engines.postgresql.connector import PostgreSQLConnector
-from vya_backupdb.engines.postgresql.dump import driver, tools
+from vya_backupdb.engines.postgresql.dump import driver
 from vya_backupdb.engines.postgresql.restore.belonging import PostgreSQLTables
 from vya_backupdb.engines.postgresql.restore.owners import ownerships
 from vya_backupdb.engines.postgresql.script.reader import PostgreSQLScriptReader
 from vya_backupdb.engines.postgresql.script.statements import statements
+from vya_backupdb.engines.postgresql.users.script import accounts
 from vya_backupdb.model import (
+    Account,
     DumpPlan,
     DumpTool,
     EngineName,
@@ -63,6 +66,10 @@ class PostgreSQLEngine:
     def ownerships(self, section: Section, absent: Collection[str] = ()) -> Iterator[Ownership]:
         """Give what makes accounts the owners of things, and grants to roles of `absent`."""
         return ownerships(section, absent)
+
+    def accounts(self, script: Iterable[Section]) -> list[Account]:
+        """Read a script of roles. Raises VerificationError for what is none."""
+        return accounts(script)
 
 
 ENGINE: Engine = PostgreSQLEngine()

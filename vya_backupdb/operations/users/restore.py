@@ -154,18 +154,17 @@ def _confirm(
 
 
 def _apply(server: Accounts, restored: Sequence[RestoredAccount], on_conflict: OnConflict) -> None:
-    """Make accounts first, then grants: a grant may name any other account."""
+    """Make accounts first, then what is granted to them: that may name any other account."""
     for one in restored:
-        wanted, present = one.plan.wanted, one.plan.present
         if one.plan.standing is Standing.CREATE:
-            _execute(server, one, wanted.create)
-        elif one.plan.standing is Standing.DIFFERS and on_conflict is OnConflict.REPLACE and present:
-            _execute(server, one, server.alter(wanted, present))
+            _execute(server, one, one.plan.wanted.create)
         elif one.plan.standing is Standing.IMPOSSIBLE:
-            one.error = RestoreError(f"{wanted.label}: not possible here: {few(one.plan.notes)}")
+            one.error = RestoreError(f"{one.plan.wanted.label}: not possible here: {few(one.plan.notes)}")
     for one in restored:
-        if one.error is None and one.plan.standing in (Standing.CREATE, Standing.PENDING):
-            _grant(server, one)
+        present = one.plan.present
+        if one.plan.standing is Standing.DIFFERS and on_conflict is OnConflict.REPLACE and present:
+            _execute(server, one, server.alter(one.plan.wanted, present))
+    _grant(server, [one for one in restored if one.plan.standing in (Standing.CREATE, Standing.PENDING)])
 
 
 def _execute(server: Accounts, one: RestoredAccount, statements: Sequence[bytes]) -> None:
@@ -178,11 +177,11 @@ def _execute(server: Accounts, one: RestoredAccount, statements: Sequence[bytes]
         one.error = RestoreError(f"{one.plan.wanted.label}: {state}: {error.what}", cure=error.cure)
 
 
-def _grant(server: Accounts, one: RestoredAccount) -> None:
-    here = {grant.what for grant in one.plan.present.grants} if one.plan.present else frozenset[str]()
-    failed: list[str] = []
-    for grant in one.plan.wanted.grants:
-        if grant.what in here:
+def _grant(server: Accounts, restored: Sequence[RestoredAccount]) -> None:
+    failed: dict[str, list[str]] = {}
+    grants = [(one, grant) for one in restored if one.error is None for grant in one.plan.wanted.grants]
+    for one, grant in sorted(grants, key=lambda pair: pair[1].depth):
+        if one.plan.present and grant.what in {there.what for there in one.plan.present.grants}:
             continue
         try:
             server.execute(grant.statement)
@@ -190,9 +189,10 @@ def _grant(server: Accounts, one: RestoredAccount) -> None:
         except MissingObject:
             one.pending.append(grant)
         except StatementFailed as error:
-            failed.append(f"{grant.what}: {error.what}")
-    if failed:
-        one.error = RestoreError(f"{one.plan.wanted.label}: not granted: {few(failed)}")
+            failed.setdefault(one.plan.wanted.label, []).append(f"{grant.what}: {error.what}")
+    for one in restored:
+        if refused := failed.get(one.plan.wanted.label):
+            one.error = RestoreError(f"{one.plan.wanted.label}: not granted: {few(refused)}")
 
 
 def _write_journal(

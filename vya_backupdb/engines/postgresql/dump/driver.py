@@ -1,4 +1,4 @@
-"""How pg_dump is called: options, environment, and the password file."""
+"""How pg_dump is called: its options, and which of the configuration's it may have."""
 
 from __future__ import annotations
 
@@ -9,15 +9,10 @@ from pathlib import Path
 from typing import Final
 
 from vya_backupdb.config.models import Instance
-from vya_backupdb.credentials.transport import secret_file
 from vya_backupdb.credentials.vault import Credential
-from vya_backupdb.engines.postgresql.connection import (
-    NOWHERE,
-    connection_string,
-    lock_wait,
-    password_file,
-)
-from vya_backupdb.engines.postgresql.dump.stderr import CURES, Judge
+from vya_backupdb.engines.postgresql.command import command
+from vya_backupdb.engines.postgresql.connection import lock_wait
+from vya_backupdb.engines.postgresql.stderr import Judge
 from vya_backupdb.errors import ConfigurationError
 from vya_backupdb.model import DumpPlan, DumpTool, PostgreSQLDefinition
 from vya_backupdb.streams.process import Command
@@ -93,28 +88,10 @@ def dump_command(
 ) -> Iterator[Command]:
     """Give the command that dumps one database to its stdout; its password lives as long as the context."""
     check_extra_options(instance)
-    with secret_file(password_file(credential)) as secret:
-        yield Command(
-            argv=(
-                tool.path,
-                *_options(plan, instance),
-                *instance.dump.extra_options,
-                *plan.tool_options,
-                "--dbname="
-                + connection_string(
-                    instance,
-                    credential.username,
-                    plan.database,
-                    passfile=secret.path if credential.password is not None else NOWHERE,
-                    application="vya-backupdb pg_dump",
-                ),
-            ),
-            # HOME: libpq 13 and 14 take the password database's, so every file in it is named as well
-            environment={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "HOME": NOWHERE},
-            judge=Judge(Path(tool.path).name, allow_partial=instance.allow_partial),
-            pass_fds=(secret.fd,),
-            cures=CURES,
-        )
+    options = (*_options(plan, instance), *instance.dump.extra_options, *plan.tool_options)
+    judge = Judge(Path(tool.path).name, allow_partial=instance.allow_partial)
+    with command(tool, options, instance, credential, plan.database, judge=judge) as made:
+        yield made
 
 
 def _options(plan: DumpPlan, instance: Instance) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Which pg_dump fits a server, and where it is."""
+"""Which pg_dump and pg_dumpall fit a server, and where they are."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ COMMON_FOLDERS: Final = ("/usr/local/pgsql/bin", "/usr/local/bin", "/usr/bin")
 
 NEWEST_LOOKED_FOR: Final = 30
 
-_VERSION: Final = re.compile(r"pg_dump \([^)]*\) (\d+)(?:\.(\d+))?[^\s(]*")
+_VERSION: Final = re.compile(r"(pg_dump(?:all)?) \([^)]*\) (\d+)(?:\.(\d+))?[^\s(]*")
 _VERSION_TIMEOUT: Final = 10
 """Seconds."""
 
@@ -76,6 +76,26 @@ def find_tool(facts: ServerFacts, instance: Instance, *, root: Path = Path("/"))
     )
 
 
+def dumpall_beside(tool: DumpTool, instance: Instance) -> DumpTool:
+    """Give the pg_dumpall of a pg_dump that was chosen: it lies beside it, and is of the same version.
+
+    Raises DumpToolMissing.
+    """
+    path = Path(tool.path).with_name("pg_dumpall")
+    found = _examined(path, "pg_dumpall")
+    if isinstance(found, str):
+        raise DumpToolMissing(
+            f"{instance.id}: users and roles need pg_dumpall beside {tool.path}: {found}",
+            cure="install the whole client package, or name another pg_dump with dump.tool",
+        )
+    if found.version_number[0] != tool.version_number[0]:
+        raise DumpToolMissing(
+            f"{instance.id}: {path} is version {found.version}, and {tool.path} is {tool.version}",
+            cure="install both of one package, or name another pg_dump with dump.tool",
+        )
+    return replace(found, notes=tool.notes)
+
+
 def _places(server: int, root: Path) -> Iterator[Sequence[Path]]:
     """Give the files to look at, the best first; those of one rank together."""
     own = [_in(root, folder.format(major=server)) for folder in FOLDERS]
@@ -105,7 +125,7 @@ def _is_program(path: Path) -> bool:
         return False
 
 
-def _examined(path: Path) -> DumpTool | str:
+def _examined(path: Path, name: str = TOOL) -> DumpTool | str:
     """Ask a tool for its version; a text says why it is none."""
     if path.resolve().name == "pg_wrapper":
         return f"{path} is Debian's wrapper, which chooses a version by rules of its own"
@@ -126,9 +146,9 @@ def _examined(path: Path) -> DumpTool | str:
     except OSError as error:
         return f"{path} cannot be run: {error.strerror or error}"
     match = _VERSION.match(done.stdout[:200].decode("utf-8", "replace"))
-    if match is None or done.returncode != 0:
-        return f"{path} --version does not say that it is a pg_dump"
-    major, minor = int(match[1]), match[2]
+    if match is None or match[1] != name or done.returncode != 0:
+        return f"{path} --version does not say that it is a {name}"
+    major, minor = int(match[2]), match[3]
     return DumpTool(
         path=str(path),
         flavour="postgresql",

@@ -1,0 +1,1 @@
+"""Users and roles of PostgreSQL: dumped, read, compared, changed."""

@@ -1,0 +1,112 @@
+"""The users and roles of an instance, over the connection of a run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager
+from typing import Final
+
+import psycopg
+
+from vya_backupdb.config.models import Instance
+from vya_backupdb.credentials.vault import Credential
+from vya_backupdb.engines.postgresql import tools
+from vya_backupdb.engines.postgresql.connection import Connection, where
+from vya_backupdb.engines.postgresql.failures import one_line
+from vya_backupdb.engines.postgresql.users import dump, present
+from vya_backupdb.engines.postgresql.users.alter import alterations
+from vya_backupdb.engines.postgresql.users.fit import fit
+from vya_backupdb.engines.postgresql.users.writing import accounts_of, role_of
+from vya_backupdb.errors import BackupError, MissingObject, RestoreError, StatementFailed, VyaBackupDBError
+from vya_backupdb.model import Account, Fitted, ServerFacts
+
+Errors = Callable[[type[VyaBackupDBError], str], AbstractContextManager[None]]
+"""Turns what the driver raises into errors of ours."""
+
+_SECRET: Final = re.compile(r"SCRAM-SHA-256\$[^'\"\s]*|md5[0-9a-f]{32}")
+_GRANTS: Final = re.compile(rb"(?:SET SESSION AUTHORIZATION .*; )?GRANT ", re.DOTALL)
+_SHOWN: Final = 120
+"""Characters of a failed statement that its error shows."""
+
+
+class PostgreSQLAccounts:
+    """Dumps, compares and changes roles."""
+
+    def __init__(
+        self,
+        connection: Callable[[], Connection],
+        errors: Errors,
+        facts: ServerFacts,
+        instance: Instance,
+        credential: Credential,
+    ) -> None:
+        self._connection = connection
+        self._errors = errors
+        self._facts = facts
+        self._instance = instance
+        self._credential = credential
+        self._settled: Connection | None = None
+
+    def dump(self, *, system: bool = False) -> dump.PostgreSQLAccountScript:
+        """Dump all roles; the server's own (the first superuser, postgres, pg_*) only with `system`."""
+        tool = tools.dumpall_beside(tools.find_tool(self._facts, self._instance), self._instance)
+        with self._errors(BackupError, "the roles cannot be read"):
+            connection = self._connection()
+            return dump.PostgreSQLAccountScript(
+                instance=self._instance,
+                credential=self._credential,
+                tool=tool,
+                bootstrap=present.bootstrap_superuser(connection),
+                encoding=dump.encoding(connection),
+                passwords=present.sees_passwords(connection),
+                system=system,
+                tablespaces=dump.tablespaces(connection),
+            )
+
+    def present(self, labels: Collection[str] | None = None) -> Sequence[Account]:
+        """Give the roles that are there; their passwords only where the account may read pg_authid."""
+        with self._errors(RestoreError, "the roles cannot be read"):
+            return accounts_of(present.present(self._connection(), labels))
+
+    def fit(self, accounts: Sequence[Account]) -> Sequence[Fitted]:
+        """Say of each account what of it this server can have."""
+        with self._errors(RestoreError, "whether the roles can be made cannot be told"):
+            return fit(self._connection(), self._facts, accounts)
+
+    def alter(self, wanted: Account, present: Account) -> Sequence[bytes]:
+        """Give the statements that make a role that is there be as it is wanted."""
+        with self._errors(RestoreError, "the roles cannot be read"):
+            bootstrap = _bootstrap(self._connection())
+        version = self._facts.version_number[0] * 10000
+        return tuple(alterations(role_of(wanted), role_of(present), version=version, bootstrap=bootstrap))
+
+    def execute(self, statement: bytes) -> None:
+        """Execute one statement. Raises MissingObject where it grants a role that is not there."""
+        connection = self._connection()
+        failure: StatementFailed | None = None
+        try:
+            self._settle(connection)
+            connection.execute(statement)
+        except psycopg.Error as error:
+            failure = self._failed(statement, error, lost=connection.closed)
+        if failure is not None:  # outside of the handler: the driver's own error quotes the statement
+            raise failure
+
+    def _settle(self, connection: Connection) -> None:
+        """Let CREATE ROLE give the account in use no more of the new role than it must (16 and later)."""
+        if self._settled is not connection:
+            if connection.info.server_version >= 160000:
+                connection.execute(b"SET createrole_self_grant TO ''")
+            self._settled = connection
+
+    def _failed(self, statement: bytes, error: psycopg.Error, *, lost: bool) -> StatementFailed:
+        said = one_line(_SECRET.sub("(secret)", error.diag.message_primary or "the connection was lost"))
+        head = statement.partition(b"'")[0].decode("utf-8", "backslashreplace")
+        shown = one_line(head if len(head) <= _SHOWN else f"{head[:_SHOWN]} ...")
+        missing = isinstance(error, psycopg.errors.UndefinedObject) and _GRANTS.match(statement)
+        kind = MissingObject if missing else StatementFailed
+        return kind(f"{self._instance.id} ({where(self._instance)}): {said}: {shown}", connection_lost=lost)
+
+
+_bootstrap = present.bootstrap_superuser
