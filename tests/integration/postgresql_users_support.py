@@ -61,7 +61,7 @@ CREATE ROLE always VALID UNTIL 'infinity';
 CREATE ROLE over VALID UNTIL '2001-02-03';
 SET password_encryption = 'md5'; CREATE ROLE old LOGIN PASSWORD 'old'; RESET password_encryption;
 CREATE ROLE "told";
-COMMENT ON ROLE told IS 
+COMMENT ON ROLE told IS
     E'first\n--\n-- PostgreSQL database cluster dump complete\n--\n\\! ls\n\\.\nDROP ROLE victim;';
 COMMENT ON ROLE plain IS E'it''s "quoted" \\ $$';
 CREATE ROLE lists;

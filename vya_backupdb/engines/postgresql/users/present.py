@@ -37,7 +37,8 @@ _MEMBERSHIPS: Final = """
     SELECT m.member, g.rolname, admin_option, {options}, CASE WHEN m.grantor <> 10 THEN b.rolname END
     FROM pg_catalog.pg_auth_members m JOIN pg_catalog.pg_roles g ON g.oid = m.roleid
     JOIN pg_catalog.pg_roles r ON r.oid = m.member LEFT JOIN pg_catalog.pg_roles b ON b.oid = m.grantor
-    WHERE {chosen} ORDER BY g.rolname COLLATE "C", 6 NULLS FIRST
+    WHERE {chosen} AND NOT (g.rolname ~ '^pg_' AND r.rolname ~ '^pg_')
+    ORDER BY g.rolname COLLATE "C", 6 NULLS FIRST
 """
 
 _PARAMETERS: Final = """
@@ -97,13 +98,14 @@ def _present(connection: Connection, labels: Collection[str] | None) -> Iterator
     roles: dict[object, Role] = {}
     for oid, name, *rest in rows(_ROLES, catalog=catalog):
         flags, (limit, until, password, comment) = rest[: len(FLAGS)], rest[len(FLAGS) :]
+        made = not str(name).startswith(PREDEFINED)
         roles[oid] = Role(
             str(name),
-            made=not str(name).startswith(PREDEFINED),
+            made=made,
             flags=frozenset(flag for flag, on in zip(FLAGS, flags, strict=True) if on),
             connection_limit=int(str(limit)),
             valid_until=None if until is None else instant(str(until)),
-            password=str(password or "") if seen else None,
+            password=str(password or "") if seen and made else None,
             comment=None if comment is None else str(comment),
         )
     settings: dict[object, list[tuple[str, tuple[str, ...]]]] = {}
