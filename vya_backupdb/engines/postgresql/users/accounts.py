@@ -17,8 +17,16 @@ from vya_backupdb.engines.postgresql.failures import one_line
 from vya_backupdb.engines.postgresql.users import dump, present
 from vya_backupdb.engines.postgresql.users.alter import alterations
 from vya_backupdb.engines.postgresql.users.fit import fit
+from vya_backupdb.engines.postgresql.users.quoting import is_utf8
 from vya_backupdb.engines.postgresql.users.writing import accounts_of, role_of
-from vya_backupdb.errors import BackupError, MissingObject, RestoreError, StatementFailed, VyaBackupDBError
+from vya_backupdb.errors import (
+    BackupError,
+    MissingObject,
+    RestoreError,
+    StatementFailed,
+    VyaBackupDBError,
+    few,
+)
 from vya_backupdb.model import Account, Fitted, ServerFacts
 
 Errors = Callable[[type[VyaBackupDBError], str], AbstractContextManager[None]]
@@ -53,15 +61,25 @@ class PostgreSQLAccounts:
         tool = tools.dumpall_beside(tools.find_tool(self._facts, self._instance), self._instance)
         with self._errors(BackupError, "the roles cannot be read"):
             connection = self._connection()
+            encoding = dump.encoding(connection)
+            self._refuse_odd_names(encoding, present.names(connection))
             return dump.PostgreSQLAccountScript(
                 instance=self._instance,
                 credential=self._credential,
                 tool=tool,
                 bootstrap=present.bootstrap_superuser(connection),
-                encoding=dump.encoding(connection),
+                encoding=encoding,
                 passwords=present.sees_passwords(connection),
                 system=system,
                 tablespaces=dump.tablespaces(connection),
+            )
+
+    def _refuse_odd_names(self, encoding: str, names: Sequence[str]) -> None:
+        odd = [name for name in names if not is_utf8(name)]
+        if odd and encoding == "UTF8":  # pg_dumpall asks for each role by its name
+            raise BackupError(
+                f"{self._instance.id}: names of roles are not UTF-8: {few(map(one_line, odd), ', ')}",
+                cure="name a database in SQL_ASCII with maintenance_database, or rename them",
             )
 
     def present(self, labels: Collection[str] | None = None) -> Sequence[Account]:
@@ -102,7 +120,7 @@ class PostgreSQLAccounts:
 
     def _failed(self, statement: bytes, error: psycopg.Error, *, lost: bool) -> StatementFailed:
         said = one_line(_SECRET.sub("(secret)", error.diag.message_primary or "the connection was lost"))
-        head = statement.partition(b"'")[0].decode("utf-8", "backslashreplace")
+        head = _SECRET.sub("(secret)", statement.partition(b"'")[0].decode("utf-8", "backslashreplace"))
         shown = one_line(head if len(head) <= _SHOWN else f"{head[:_SHOWN]} ...")
         missing = isinstance(error, psycopg.errors.UndefinedObject) and _GRANTS.match(statement)
         kind = MissingObject if missing else StatementFailed

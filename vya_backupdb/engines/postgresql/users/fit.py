@@ -8,7 +8,7 @@ from typing import Final
 
 from vya_backupdb.engines.postgresql.connection import Connection
 from vya_backupdb.engines.postgresql.failures import one_line
-from vya_backupdb.engines.postgresql.users.quoting import readable
+from vya_backupdb.engines.postgresql.users.quoting import is_utf8, readable
 from vya_backupdb.engines.postgresql.users.roles import (
     PREDEFINED,
     Membership,
@@ -94,11 +94,11 @@ def _faults(target: Target, role: Role) -> Iterator[Finding]:
 
 def _is_utf8(role: Role) -> bool:
     texts = [role.name, role.comment or ""]
-    texts += [text for _, label in role.labels for text in (label,)]
+    texts += [label for _, label in role.labels]
     texts += [text for name, values in role.settings for text in (name, *values)]
     texts += [text for grant in role.memberships for text in (grant.role, grant.grantor or "")]
     texts += [grant.grantor or "" for grant in role.parameters]
-    return not any("\ud800" <= character <= "\udfff" for text in texts for character in text)
+    return all(map(is_utf8, texts))
 
 
 def _fault(role: Role, what: str, cure: str) -> Finding:

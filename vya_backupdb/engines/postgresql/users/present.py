@@ -8,6 +8,7 @@ from typing import Final
 
 from vya_backupdb.engines.postgresql.connection import Connection
 from vya_backupdb.engines.postgresql.definition import setting_values
+from vya_backupdb.engines.postgresql.users.quoting import is_utf8
 from vya_backupdb.engines.postgresql.users.reading import instant
 from vya_backupdb.engines.postgresql.users.roles import FLAGS, PREDEFINED, Membership, ParameterGrant, Role
 from vya_backupdb.model import DatabaseSetting
@@ -85,8 +86,10 @@ def present(connection: Connection, labels: Collection[str] | None = None) -> li
 
 def _present(connection: Connection, labels: Collection[str] | None) -> Iterator[Role]:
     version = connection.info.server_version
-    chosen = "true" if labels is None else _CHOSEN
-    values = None if labels is None else [list(labels)]
+    wanted = None if labels is None else frozenset(labels)
+    # a name that is not UTF-8 cannot be bound
+    values = [list(labels)] if labels is not None and all(map(is_utf8, labels)) else None
+    chosen = "true" if values is None else _CHOSEN
     seen = sees_passwords(connection)
     catalog = "pg_authid" if seen else "pg_roles"
     options = "inherit_option, set_option" if version >= 160000 else "NULL, true"
@@ -133,6 +136,8 @@ def _present(connection: Connection, labels: Collection[str] | None) -> Iterator
         by = None if grantor is None else str(grantor)
         parameters.setdefault(oid, []).append(ParameterGrant(str(name), may, bool(grantable), by))
     for oid, role in roles.items():
+        if wanted is not None and role.name not in wanted:
+            continue
         yield replace(
             role,
             settings=tuple(settings.get(oid, ())),

@@ -34,5 +34,10 @@ def readable_text(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+def is_utf8(text: str) -> bool:
+    """Whether no byte of a name or text had to be kept as a surrogate escape."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
 def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")

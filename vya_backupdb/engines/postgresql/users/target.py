@@ -10,7 +10,7 @@ import psycopg
 
 from vya_backupdb.engines.postgresql.connection import UNCONVERTED, Connection
 from vya_backupdb.engines.postgresql.users.present import bootstrap_superuser, sees_passwords
-from vya_backupdb.engines.postgresql.users.quoting import identifier
+from vya_backupdb.engines.postgresql.users.quoting import identifier, is_utf8
 from vya_backupdb.engines.postgresql.users.roles import FLAGS
 from vya_backupdb.model import ServerFacts
 
@@ -93,14 +93,15 @@ def examine(
     """
     version = connection.info.server_version
     superuser = facts.settings["superuser"] == "on"
-    names = sorted(settings)
+    names = sorted(filter(is_utf8, settings))
     granted = "AND NOT pg_catalog.has_parameter_privilege(s.name, 'SET')" if version >= 150000 else ""
     forbidden: list[tuple[str]] = []
     if not superuser:
         forbidden = connection.execute(_FORBIDDEN.format(granted=granted).encode(), [names]).fetchall()
     passwords: dict[str, str] | None = None
     if sees_passwords(connection):
-        passwords = dict(connection.execute(_PASSWORDS, [sorted(without_password)]).fetchall())
+        asked = sorted(filter(is_utf8, without_password))
+        passwords = dict(connection.execute(_PASSWORDS, [asked]).fetchall())
     encoding = (connection.pgconn.parameter_status(b"server_encoding") or b"").decode()
     return Target(
         version=version,
