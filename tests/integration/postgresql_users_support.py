@@ -235,6 +235,30 @@ def differences(
     return found
 
 
+def psql(server: ScratchServer, script: bytes) -> None:
+    """Execute a script as an administrator does."""
+    subprocess.run(
+        [
+            str(server.binaries.client),
+            "-X",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-h",
+            str(server.socket),
+            "-p",
+            str(server.port),
+            "-U",
+            "postgres",
+            "-d",
+            "postgres",
+        ],
+        input=script,
+        env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"},
+        capture_output=True,
+        check=True,
+    )
+
+
 @contextmanager
 def logged_in(
     server: ScratchServer, user: str, password: str

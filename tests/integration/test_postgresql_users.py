@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 
 import pytest
@@ -19,6 +18,7 @@ from tests.integration.postgresql_users_support import (
     empty,
     fill,
     logged_in,
+    psql,
     read,
     restored,
     script_of,
@@ -58,30 +58,6 @@ def empty_server(_servers: Get) -> Iterator[ScratchServer]:
 @pytest.fixture(scope="module")
 def sections(source: ScratchServer) -> list[Section]:
     return backed_up(source)[0]
-
-
-def psql(server: ScratchServer, script: bytes) -> None:
-    """Execute a script as an administrator does."""
-    subprocess.run(
-        [
-            str(server.binaries.client),
-            "-X",
-            "-v",
-            "ON_ERROR_STOP=1",
-            "-h",
-            str(server.socket),
-            "-p",
-            str(server.port),
-            "-U",
-            "postgres",
-            "-d",
-            "postgres",
-        ],
-        input=script,
-        env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"},
-        capture_output=True,
-        check=True,
-    )
 
 
 def test_roles_of_every_kind_come_back_as_pg_dumpall_says_they_were(

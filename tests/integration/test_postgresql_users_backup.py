@@ -17,6 +17,7 @@ from tests.integration.postgresql_users_support import (
     backed_up,
     differences,
     empty,
+    psql,
     read,
     restored,
     script_of,
@@ -91,6 +92,7 @@ def test_an_account_that_cannot_see_passwords_does_not_call_them_different(sourc
         assert differences(source, [app], maker) == []
 
 
+@pytest.mark.limitation("postgresql-own-roles")
 def test_the_servers_own_roles_are_left_out_unless_asked_for(source: ScratchServer) -> None:
     run_sql(source, "CREATE ROLE app; GRANT app TO pg_monitor; GRANT app TO postgres")
     sections, notes = backed_up(source)
@@ -123,6 +125,7 @@ def test_what_the_configuration_excludes_is_left_out_with_what_hangs_on_it(sourc
     ]
 
 
+@pytest.mark.limitation("postgresql-tablespaces")
 def test_tablespaces_are_named_and_not_made(source: ScratchServer) -> None:
     folder = run_sql(source, "SHOW data_directory").strip() + "_ts"
     run_sql(source, f"COPY (SELECT 1) TO PROGRAM 'mkdir -p -m 700 {folder}'")
@@ -142,6 +145,30 @@ def test_tablespaces_are_named_and_not_made(source: ScratchServer) -> None:
     }
 
 
+@pytest.mark.limitation("postgresql-all-roles-settings")
+def test_settings_of_all_roles_are_in_the_script_and_said(
+    source: ScratchServer, empty_server: ScratchServer
+) -> None:
+    run_sql(source, "CREATE ROLE app")
+    run_sql(
+        source, "ALTER ROLE ALL SET search_path = 'a b', public; ALTER ROLE ALL SET app.x = E'it''s \\\\'"
+    )
+    query = "SELECT setconfig FROM pg_db_role_setting WHERE setdatabase = 0 AND setrole = 0"
+    try:
+        wanted = run_sql(source, query)
+        sections, notes = backed_up(source)
+        psql(empty_server, script_of(sections))
+        assert run_sql(empty_server, query) == wanted
+    finally:
+        for server in (source, empty_server):
+            run_sql(server, "ALTER ROLE ALL RESET ALL")
+    assert whats(notes) == [
+        "ALTER ROLE ALL, which is no account's: in the script, but not restored: search_path, app.x"
+    ]
+    assert list(read(sections)) == ["app"]
+
+
+@pytest.mark.limitation("postgresql-public-parameters")
 def test_what_everybody_may_do_with_a_parameter_is_in_the_script_and_said(source: ScratchServer) -> None:
     if source.binaries.version_number < (15,):
         pytest.skip("parameters have privileges from PostgreSQL 15 on")
@@ -157,6 +184,7 @@ def test_what_everybody_may_do_with_a_parameter_is_in_the_script_and_said(source
     ]
 
 
+@pytest.mark.limitation("postgresql-role-times")
 def test_times_are_written_so_that_every_server_reads_them_alike(source: ScratchServer) -> None:
     run_sql(source, "CREATE ROLE late VALID UNTIL '2031-02-03 04:05:06+00'")
     with role(source, "SUPERUSER") as reader:

@@ -150,6 +150,7 @@ def test_nothing_is_revoked_along_with_what_it_hangs_on(source: ScratchServer) -
 # ---------------------------------------------------------------------------- what a server cannot have
 
 
+@pytest.mark.limitation("postgresql-role-labels")
 def test_a_label_whose_provider_is_missing_is_left_out_and_said(
     source: ScratchServer, target: ScratchServer
 ) -> None:
@@ -241,6 +242,7 @@ def test_a_failed_statement_is_told_without_its_secret(target: ScratchServer) ->
 # ---------------------------------------------------------------------------- without superuser
 
 
+@pytest.mark.limitation("postgresql-role-privileges")
 def test_what_an_account_may_not_give_is_left_out_and_said(
     source: ScratchServer, target: ScratchServer
 ) -> None:

@@ -70,6 +70,7 @@ def test_roles_of_an_older_server_are_the_same_on_a_newer_one(old: ScratchServer
         )
 
 
+@pytest.mark.limitation("postgresql-grantors")
 def test_a_grantor_who_may_not_grant_any_more_gives_way_to_the_superuser(
     old: ScratchServer, new: ScratchServer
 ) -> None:
@@ -85,6 +86,7 @@ def test_a_grantor_who_may_not_grant_any_more_gives_way_to_the_superuser(
     assert differences(new, read(before).values()) == []
 
 
+@pytest.mark.limitation("postgresql-membership-options")
 def test_what_an_older_server_does_not_know_is_left_out_and_said(
     old: ScratchServer, new: ScratchServer
 ) -> None:

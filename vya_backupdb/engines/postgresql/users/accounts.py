@@ -72,6 +72,7 @@ class PostgreSQLAccounts:
                 passwords=present.sees_passwords(connection),
                 system=system,
                 tablespaces=dump.tablespaces(connection),
+                settings_of_all=dump.settings_of_all(connection),
             )
 
     def _refuse_odd_names(self, encoding: str, names: Sequence[str]) -> None:

@@ -11,6 +11,7 @@ from vya_backupdb.config.models import Instance
 from vya_backupdb.credentials.vault import Credential
 from vya_backupdb.engines.postgresql.command import command
 from vya_backupdb.engines.postgresql.connection import UNCONVERTED, Connection
+from vya_backupdb.engines.postgresql.definition import setting_values
 from vya_backupdb.engines.postgresql.failures import one_line
 from vya_backupdb.engines.postgresql.script.lexer import End, Inside, StatementLexer
 from vya_backupdb.engines.postgresql.stderr import Judge
@@ -18,9 +19,9 @@ from vya_backupdb.engines.postgresql.users.gathering import refuse_command
 from vya_backupdb.engines.postgresql.users.quoting import identifier
 from vya_backupdb.engines.postgresql.users.reading import PUBLIC, Acting, Revoked, Said, read
 from vya_backupdb.engines.postgresql.users.roles import PREDEFINED, Membership, ParameterGrant
-from vya_backupdb.engines.postgresql.users.writing import acting
+from vya_backupdb.engines.postgresql.users.writing import acting, setting_statement
 from vya_backupdb.errors import DumpFailed, VerificationError, few
-from vya_backupdb.model import DumpTool, Finding, Section, SectionKind, Severity
+from vya_backupdb.model import DatabaseSetting, DumpTool, Finding, Section, SectionKind, Severity
 from vya_backupdb.streams.process import Command, DumpProcess
 
 TRAILER: Final = b"-- PostgreSQL database cluster dump complete"
@@ -55,11 +56,22 @@ _TABLESPACES: Final = b"""
     FROM pg_catalog.pg_tablespace WHERE spcname NOT IN ('pg_default', 'pg_global') ORDER BY 1
 """
 
+_OF_ALL: Final = b"""
+    SELECT pg_catalog.unnest(setconfig) FROM pg_catalog.pg_db_role_setting
+    WHERE setdatabase = 0 AND setrole = 0
+"""
+
 
 def tablespaces(connection: Connection) -> list[dict[str, object]]:
     """Give the tablespaces that somebody made: what CREATE TABLESPACE needs."""
     keys = ("name", "owner", "location", "options")
     return [dict(zip(keys, row, strict=True)) for row in connection.execute(_TABLESPACES)]
+
+
+def settings_of_all(connection: Connection) -> list[tuple[str, list[str]]]:
+    """Give the settings of ALTER ROLE ALL: they are no role's, and pg_dumpall writes none of them."""
+    entries = [DatabaseSetting(*entry.split("=", 1)) for (entry,) in connection.execute(_OF_ALL)]
+    return [(setting.name, setting_values(setting)) for setting in entries]
 
 
 def encoding(connection: Connection) -> str:
@@ -79,7 +91,8 @@ class PostgreSQLAccountScript:
     encoding: str
     passwords: bool
     system: bool
-    tablespaces: Sequence[dict[str, object]] = ()
+    tablespaces: Sequence[dict[str, object]]
+    settings_of_all: Sequence[tuple[str, Sequence[str]]]
     options: tuple[str, ...] = field(init=False)
     notes: list[Finding] = field(init=False, default_factory=list)
 
@@ -103,6 +116,13 @@ class PostgreSQLAccountScript:
                 cure="CREATE TABLESPACE on the target before a restore of the databases that lie in them",
             )
 
+        if self.settings_of_all:
+            names = few((name for name, _ in self.settings_of_all), ", ")
+            self._note(
+                f"ALTER ROLE ALL, which is no account's: in the script, but not restored: {names}",
+                cure="execute these statements of the script by psql, or set it for the server",
+            )
+
     def __iter__(self) -> Iterator[Section]:
         """Dump. Raises DumpFailed."""
         if self.tool is None:
@@ -123,7 +143,10 @@ class PostgreSQLAccountScript:
         process = DumpProcess(
             called, stall_timeout=self.instance.dump.stall_timeout, timeout=self.instance.dump.timeout
         )
-        cutter = _Cutter(self._takes, self._is_system, self.bootstrap, self._header_comments())
+        cutter = _Cutter(self._takes, self._is_system, self.bootstrap)
+        cutter.header += self._header_comments()
+        for name, values in self.settings_of_all:
+            cutter.footer += setting_statement(None, name, values) + b";\n"
         with process:
             try:
                 for text in _statements(process):
@@ -186,14 +209,13 @@ class _Cutter:
     """Cuts statements into sections, without those about roles that are left out."""
 
     def __init__(
-        self, takes: Callable[[str], bool], is_system: Callable[[str], bool], bootstrap: str, comments: bytes
+        self, takes: Callable[[str], bool], is_system: Callable[[str], bool], bootstrap: str
     ) -> None:
         self._takes = takes
         self._is_system = is_system
         self._bootstrap = bootstrap
-        self._header = bytearray()
-        self._comments = comments
-        self._footer = bytearray()
+        self.header = bytearray()
+        self.footer = bytearray()
         self._body = bytearray()
         self._largest = 0
         self._place: tuple[SectionKind, str] | None = None
@@ -204,7 +226,7 @@ class _Cutter:
     def take(self, text: bytes) -> Iterator[Section]:
         """Take the next statement, and give the section that is complete with it."""
         if text.startswith(b"\\"):
-            (self._header if text.startswith(b"\\restrict") else self._footer).extend(text)
+            (self.header if text.startswith(b"\\restrict") else self.footer).extend(text)
             return
         said = read(text)
         if isinstance(said, Acting):
@@ -213,7 +235,7 @@ class _Cutter:
         if said is None:
             if not self._in_header:
                 raise VerificationError("a setting of the session among the roles")
-            self._header += text + b"\n"
+            self.header += text + b"\n"
             return
         kept = self._kept(said, text)
         if kept is None:
@@ -228,13 +250,13 @@ class _Cutter:
     def finish(self) -> Iterator[Section]:
         """Give the last sections."""
         yield from self._cut()
-        self._footer += TRAILER + b"\n"
-        yield Section(SectionKind.FOOTER, bytes(self._footer))
+        self.footer += TRAILER + b"\n"
+        yield Section(SectionKind.FOOTER, bytes(self.footer))
 
     def _cut(self) -> Iterator[Section]:
         if self._in_header:
             self._in_header = False
-            yield Section(SectionKind.HEADER, bytes(self._header) + self._comments)
+            yield Section(SectionKind.HEADER, bytes(self.header))
         if self._place is not None:
             kind, name = self._place
             yield Section(kind, bytes(self._body), name, largest_statement=self._largest)
@@ -246,7 +268,7 @@ class _Cutter:
         what = said.what
         if said.role == PUBLIC and isinstance(what, ParameterGrant):
             self._lose("granted to PUBLIC, which is no account: in the script, but not restored", what)
-            self._footer += text + b"\n"
+            self.footer += text + b"\n"
             return None
         if isinstance(what, Revoked):
             return None

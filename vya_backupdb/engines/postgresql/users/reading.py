@@ -14,7 +14,7 @@ from vya_backupdb.engines.postgresql.users.roles import FLAGS, Membership, Param
 from vya_backupdb.errors import VerificationError
 
 PUBLIC: Final = ""
-"""The grantee PUBLIC: no role can have an empty name."""
+"""The grantee PUBLIC, and the ALL of ALTER ROLE ALL SET: no role can have an empty name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +180,7 @@ def _number(cursor: Cursor) -> int:
 def _altered(cursor: Cursor) -> Said | None:
     if cursor.peek(1) != b"SET":
         return _attributes(cursor, creates=False)
-    role = cursor.identifier()
+    role = PUBLIC if cursor.take(b"ALL") else cursor.identifier()
     cursor.take(b"SET")
     name = _parameter(cursor)
     if not cursor.take_any(b"TO", b"="):

@@ -116,10 +116,17 @@ def label_statement(name: str, provider: str, label: str | None) -> bytes:
     return b"SECURITY LABEL FOR " + identifier(provider) + b" ON ROLE " + identifier(name) + b" IS " + text
 
 
-def setting_statement(name: str, setting: str, values: Sequence[str]) -> bytes:
-    """Write a setting of a role."""
+def setting_statement(name: str | None, setting: str, values: Sequence[str]) -> bytes:
+    """Write a setting of a role; None: of all."""
     text = b", ".join(map(literal, values))
-    return b"ALTER ROLE " + identifier(name) + b" SET " + identifier(setting) + b" TO " + text
+    return (
+        b"ALTER ROLE "
+        + (b"ALL" if name is None else identifier(name))
+        + b" SET "
+        + identifier(setting)
+        + b" TO "
+        + text
+    )
 
 
 def membership_statement(role: Role, membership: Membership, bootstrap: str | None = None) -> bytes:
