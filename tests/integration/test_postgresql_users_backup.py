@@ -237,6 +237,7 @@ def test_a_dump_that_is_cut_short_is_none(source: ScratchServer, tmp_path: Path)
         "GRANT SELECT ON t TO x;",
         "CREATE ROLE x; CREATE ROLE x;",
         "CREATE ROLE x PASSWORD secret;",
+        "'secret';",
         "CREATE ROLE x PASSWORD 'secret",
         "ALTER ROLE x IN DATABASE d SET a TO 'b';",
     ],

@@ -21,6 +21,8 @@ from tests.integration.postgresql_users_support import (
     taken_out,
 )
 from vya_backupdb.credentials.vault import Credential
+from vya_backupdb.engines.postgresql.users.roles import ParameterGrant, Role
+from vya_backupdb.engines.postgresql.users.writing import accounts_of
 from vya_backupdb.errors import BackupError, MissingObject, StatementFailed
 from vya_backupdb.model import Account, Section, Severity
 from vya_backupdb.scratch import ScratchServer
@@ -237,6 +239,21 @@ def test_a_failed_statement_is_told_without_its_secret(target: ScratchServer) ->
             assert caught.value.__context__ is None
         with pytest.raises(MissingObject, match='role "nobody" does not exist'):
             accounts.execute(b"GRANT nobody TO app")
+
+
+def test_a_failed_grant_in_the_name_of_another_role_leaves_the_session_its_own(
+    target: ScratchServer,
+) -> None:
+    if target.binaries.version_number < (15,):
+        pytest.skip("parameters have privileges from PostgreSQL 15 on")
+    run_sql(target, "CREATE ROLE giver")
+    grant = Role("nobody", parameters=(ParameterGrant("work_mem", ("SET",), grantor="giver"),))
+    (account,) = accounts_of([grant])
+    with connected(target) as connector:
+        accounts = connector.accounts()
+        with pytest.raises(StatementFailed):
+            accounts.execute(account.grants[0].statement)
+        accounts.execute(b"CREATE ROLE proof")  # giver may not
 
 
 # ---------------------------------------------------------------------------- without superuser

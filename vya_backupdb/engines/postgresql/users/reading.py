@@ -105,8 +105,9 @@ def read(text: bytes) -> Said | Acting | None:
         while cursor.skip():
             pass
     if said is None or cursor.peek():
+        word = decode(verb) if verb.isalpha() else "?"
         raise VerificationError(
-            f"{decode(verb)} ...: no statement about users and roles that pg_dumpall writes",
+            f"{word} ...: no statement about users and roles that pg_dumpall writes",
             cure="take a file of `users backup`, or of pg_dumpall --roles-only",
         )
     return said
