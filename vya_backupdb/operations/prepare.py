@@ -79,7 +79,7 @@ def prepare(
         findings += disowned.findings
     check_whole(source, script, record)
     check_script(target.engine, script)
-    findings += connector.examine_target(
+    here = connector.examine_target(
         database,
         definition,
         record.server if record else None,
@@ -89,6 +89,7 @@ def prepare(
         stays=tables is not None and is_present,
         original=record.database if record else None,
     )
+    findings += [finding for finding in here if finding.object not in request.coming_roles]
     in_the_way = _in_the_way(target, tables, is_present=is_present)
     if tables is not None and in_the_way and request.drop:
         findings += connector.examine_drop(database, in_the_way)

@@ -33,6 +33,8 @@ class RestoreRequest:
     dry_run: bool = False
     jobs: int | None = None
     """Connections that load rows; None: what the instance's configuration says."""
+    coming_roles: frozenset[str] = frozenset()
+    """Roles that would be there by then, which a dry run does not make."""
 
 
 @dataclass(frozen=True)

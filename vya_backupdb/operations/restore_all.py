@@ -19,6 +19,7 @@ from vya_backupdb.operations.opened import opened_instance
 from vya_backupdb.operations.progress import Progress
 from vya_backupdb.operations.request import RestoreRequest
 from vya_backupdb.operations.restore import RestoreOutcome, Restoring, begin, finish, refuse_other_content
+from vya_backupdb.operations.users.plan import Standing
 from vya_backupdb.operations.users.restore import UsersOutcome, UsersRequest, restore_users
 
 _OLD = timedelta(days=1)
@@ -89,6 +90,11 @@ def restore_all(
         result.users = restore_users(config, vault, wanted, confirm)
         if result.users.conflict is not None:
             raise result.users.conflict
+        if request.dry_run:
+            coming = (
+                one.plan.wanted for one in result.users.accounts if one.plan.standing is Standing.CREATE
+            )
+            request = replace(request, coming_roles=frozenset(account.name for account in coming))
     _allow_many_files()
     with ExitStack() as stack:
         place = stack.enter_context(opened_instance(store, vault, instance, dry_run=request.dry_run))
