@@ -177,8 +177,8 @@ class _Fitting:
         if self.is_faulty:
             return Fitted(self._account, tuple(self._findings))
         is_role = self._account.kind == "role"
-        flavour = self._server.facts.flavour
-        account = made(self._name, self._definition, arranged(rights), flavour, is_role=is_role)
+        facts = self._server.facts
+        account = made(self._name, self._definition, arranged(rights), facts, is_role=is_role)
         return Fitted(account, tuple(self._findings))
 
     def _right(self, right: Right, known: Collection[Name]) -> Iterator[Right]:

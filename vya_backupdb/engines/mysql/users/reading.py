@@ -20,7 +20,7 @@ from vya_backupdb.engines.mysql.users.parsing import UnknownStatementError, limi
 from vya_backupdb.engines.mysql.users.rendering import creation
 from vya_backupdb.engines.mysql.users.rights import Right, arranged, as_pattern, marks
 from vya_backupdb.errors import BackupError
-from vya_backupdb.model import Account, Finding, Flavour, ServerFacts, Severity
+from vya_backupdb.model import Account, Finding, ServerFacts, Severity
 
 _LIMITS: Final = {
     "max_questions": "MAX_QUERIES_PER_HOUR",
@@ -75,11 +75,11 @@ class Accounts:
     def __init__(self, queries: Queries, facts: ServerFacts) -> None:
         self._queries = queries
         self._facts = facts
-        self.flavour: Flavour = facts.flavour
         self._default_roles: dict[Name, list[Name]] | None = None
 
     def all(self) -> list[Found]:
-        """Give all accounts, roles first. Raises QueryError."""
+        """Give all accounts as they are now, roles first. Raises QueryError."""
+        self._default_roles = None
         found = list(_mariadb(self._queries) if is_mariadb(self._facts) else _mysql(self._queries))
         return sorted(found, key=lambda account: not account.is_role)
 
@@ -114,19 +114,20 @@ class Accounts:
 
     def account(self, found: Found, rights: Sequence[Right]) -> Account:
         """Give it as the operations know it."""
-        return made(found.name, found.definition, rights, self.flavour, is_role=found.is_role)
+        return made(found.name, found.definition, rights, self._facts, is_role=found.is_role)
 
 
 def made(
-    name: Name, definition: Definition, rights: Sequence[Right], flavour: Flavour, *, is_role: bool
+    name: Name, definition: Definition, rights: Sequence[Right], facts: ServerFacts, *, is_role: bool
 ) -> Account:
-    """Give an account as the operations know it."""
+    """Give an account as the operations know it, with the statements of such a server."""
+    literal = on(facts, "partial_revokes")
     return Account(
         name.name,
         name.host,
         "role" if is_role else "user",
-        creation(name, definition, flavour),
-        tuple(right.grant(name) for right in rights),
+        creation(name, definition, facts.flavour),
+        tuple(right.grant(name, literal=literal) for right in rights),
         definition.properties(),
         definition.secrets(),
         marks(rights),

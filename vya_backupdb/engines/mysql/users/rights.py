@@ -81,11 +81,12 @@ class Right:
         verb, preposition = ("REVOKE", "FROM") if self.kind == "revoked" else ("GRANT", "TO")
         return f"{verb} {listed(self.privileges)} ON {self.place.sql} {preposition} {grantee.sql}{option}"
 
-    def grant(self, grantee: Name) -> Grant:
-        """Give it as the operations know it."""
+    def grant(self, grantee: Name, *, literal: bool = False) -> Grant:
+        """Give it as the operations know it; `literal`: for a server that takes names literally."""
+        spoken = (as_literal(self) or self) if literal else self
         return Grant(
             self.what,
-            self.statement(grantee).encode("utf-8", "surrogateescape"),
+            spoken.statement(grantee).encode("utf-8", "surrogateescape"),
             self.place.database if self.place.object is not None else None,
             self.accounts[0].label if self.kind == "role" else None,
         )

@@ -20,6 +20,7 @@ from vya_backupdb.engines.mysql.users.rights import Right, arranged, as_literal,
 from vya_backupdb.errors import BackupError, VerificationError
 from vya_backupdb.model import Account, DumpTool, Finding, Section, SectionKind, ServerFacts
 
+_SETTINGS: Final = (b"SET NAMES utf8mb4", b"SET SESSION sql_mode = ''")
 _LITERAL: Final = b"SET @names_are_literal = 1"
 """Says that the server had partial_revokes on; there a granted database's name is no pattern."""
 
@@ -62,7 +63,7 @@ class MySQLAccountScript:
                 yield _section(SectionKind.POST, found.name, _script(grants))
 
     def _header(self, literal: bool) -> bytes:
-        lines = [b"SET NAMES utf8mb4", b"SET SESSION sql_mode = ''", *([_LITERAL] if literal else [])]
+        lines = [*_SETTINGS, *([_LITERAL] if literal else [])]
         return f"-- accounts of {titled(self._facts)}\n".encode() + _script(lines)
 
     def _refuse_twins(self, accounts: Sequence[reading.Found]) -> None:
@@ -133,6 +134,8 @@ class _Reader:
     def take(self, statement: bytes) -> None:
         first, second = _words(statement)
         if first == b"SET" and second != b"DEFAULT":
+            if statement not in (*_SETTINGS, _LITERAL):
+                raise UnknownStatementError
             self._literal = self._literal or statement == _LITERAL
         elif first in (b"CREATE", b"ALTER"):
             name, definition = definition_in(statement, Definition())
