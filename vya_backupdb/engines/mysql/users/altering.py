@@ -58,12 +58,13 @@ def _at(place: Place, rights: Sequence[Right]) -> dict[Privilege, bool]:
 def _lost(wanted: dict[Privilege, bool], present: Sequence[Right]) -> Iterator[str]:
     """Give what must be revoked at a place: the option to grant, which is one for all, then privileges.
 
-    MySQL (9.7) passes over the dynamic privileges of a REVOKE that names others too, so each right of
-    SHOW GRANTS has a statement of its own.
+    The option of a table goes with its last privilege. On everything it goes last: MySQL (9.7) does not
+    revoke dynamic privileges from an account that has lost it.
     """
     may = {privilege for right in present if right.option for privilege in right.privileges}
     takes_option = any(not wanted.get(privilege, False) for privilege in may)
-    if takes_option:
+    is_last = all(right.place == Place() for right in present)
+    if takes_option and not is_last:
         yield "GRANT OPTION"
     for right in present:
         lost = {
@@ -71,8 +72,13 @@ def _lost(wanted: dict[Privilege, bool], present: Sequence[Right]) -> Iterator[s
             for privilege in right.privileges
             if privilege not in wanted or (takes_option and right.option and not wanted[privilege])
         }
-        if lost - {(USAGE, "")}:
-            yield listed(lost - {(USAGE, "")})
+        lost -= {(USAGE, "")}
+        dynamic = {privilege for privilege in lost if "_" in privilege[0]}
+        yield from (listed([privilege]) for privilege in sorted(dynamic))
+        if lost - dynamic:
+            yield listed(lost - dynamic)
+    if takes_option and is_last:
+        yield "GRANT OPTION"
 
 
 def _differ_everywhere(wanted: Sequence[Right], present: Sequence[Right]) -> bool:
