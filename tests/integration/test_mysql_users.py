@@ -93,7 +93,17 @@ def test_what_is_there_is_altered_to_be_as_it_is_wanted(source: ScratchServer, t
                 assert now.properties == fitted.account.properties
                 assert now.secrets == fitted.account.secrets
                 assert {g.what for g in now.grants} == {g.what for g in fitted.account.grants}
-    assert told(target, wanted) == before
+    if target.flavour == "mysql":  # 9.7 applies PASSWORD EXPIRE DEFAULT to what it keeps in memory only then
+        run_sql(target, "FLUSH PRIVILEGES")
+    # MySQL has no way back from attributes to none
+    after = {
+        label: [line.removesuffix(" ATTRIBUTE '{}'") for line in lines]
+        for label, lines in told(target, wanted).items()
+    }
+    different = {
+        label: set(before[label]) ^ set(after[label]) for label in before if after[label] != before[label]
+    }
+    assert different == {}
 
 
 def _named_as(account: Account, name: Account) -> Account:
