@@ -50,9 +50,9 @@ def test_the_remains_of_an_interrupted_drop_are_skipped_and_named(site: Site, da
     site.fill(database, rows=5)
     site.write_config(databases={"include": [f"{database}*"]})
     with interrupted_drop(site.source, database) as gone:
-        done = site.run("backup", "--instance", "source", "--all", "--format", "json")
-        plan = site.json("backup", "--instance", "source", "--all", "--dry-run")
-        shown = site.run("backup", "--instance", "source", "--all").stdout
+        done = site.run("backup", "--instance", "source", "--all", "--no-users", "--format", "json")
+        plan = site.json("backup", "--instance", "source", "--all", "--no-users", "--dry-run")
+        shown = site.run("backup", "--instance", "source", "--all", "--no-users").stdout
         (checked,) = site.json("config", "test-connections", "--instance", "source")["instances"]
     for document in (json.loads(done.stdout), plan):
         reasons = {entry["database"]: entry["skipped"] for entry in document["backups"]}
@@ -73,7 +73,7 @@ def test_the_remains_of_an_interrupted_drop_that_are_asked_for_by_name_are_a_fai
         done = site.run("backup", "--instance", "source", "--database", gone, code=20)
         assert "DROP DATABASE of it was interrupted" in done.stderr
         site.write_config(databases={"include": [gone]})
-        site.run("backup", "--instance", "source", "--all", code=20)
+        site.run("backup", "--instance", "source", "--all", "--no-users", code=20)
 
 
 @pytest.mark.limitation("postgresql-closed-database")
@@ -83,7 +83,7 @@ def test_a_database_that_allows_no_connections_is_a_failure_for_its_data_is_in_n
     site.fill(database, rows=5)
     site.write_config(databases={"include": [f"{database}*"]})
     run_sql(site.source, f"ALTER DATABASE {database} ALLOW_CONNECTIONS false")
-    done = site.run("backup", "--instance", "source", "--all", code=20)
+    done = site.run("backup", "--instance", "source", "--all", "--no-users", code=20)
     assert "it allows no connections" in done.stderr
 
 
