@@ -117,18 +117,19 @@ def _backup_instance(
             threads=min(_MOST_THREADS, len(os.sched_getaffinity(0))),
             run_id=uuid.uuid4().hex,
         )
+        # asked for first: what is wrong with the configuration must end it before anything is made
+        tool = None if request.databases is None else engine.find_tool(connector.facts, instance)
         if request.users:
             yield _backup_one(source, folder, _users(source, request), progress, dry_run=request.dry_run)
-        if request.databases is not None:
-            yield from _backup_databases(source, folder, request, progress)
+        if tool is not None:
+            yield from _backup_databases(source, tool, folder, request, progress)
 
 
 def _backup_databases(
-    source: Source, folder: Path, request: BackupRequest, progress: Progress
+    source: Source, tool: DumpTool, folder: Path, request: BackupRequest, progress: Progress
 ) -> Iterator[BackupOutcome]:
     instance, connector, named = source.instance, source.connector, request.databases
     present = connector.databases()
-    tool = source.engine.find_tool(connector.facts, instance)
     found = [finding for finding in connector.examine_instance() if finding.severity is Severity.WARNING]
     source = replace(source, warnings=(*found, *idle_patterns(instance, present)))
     chosen = choose_databases(instance, present, named or ())
