@@ -46,7 +46,12 @@ class MySQLAccountScript:
 
     def _sections(self) -> Iterator[Section]:
         server = reading.Accounts(self._queries, self._facts)
-        chosen = [found for found in server.all() if self._system or not found.is_system]
+        users = self._queries.instance.users
+        chosen = [
+            found
+            for found in server.all()
+            if (self._system or not found.is_system) and users.take(found.name.name, found.name.label)
+        ]
         self._refuse_twins(chosen)
         self.notes += reading.notes(self._queries, self._facts, chosen)
         literal = on(self._facts, "partial_revokes")
