@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import psycopg
 
 from scripts.sample.clients import literal, quoted, run_sql
+from tests.conftest import Get
 from tests.integration.postgresql_support import connected
 from vya_backupdb.credentials.vault import Credential
 from vya_backupdb.engines.postgresql.connector import PostgreSQLConnector
@@ -115,6 +116,14 @@ def fill(server: ScratchServer) -> None:
     run_sql(server, _KINDS)
     if server.binaries.version_number >= (16,):
         run_sql(server, _OPTIONS)
+
+
+def emptied(servers: Get, purpose: str) -> Iterator[ScratchServer]:
+    """Give a server without any roles but its own, and leave it so: what a fixture is made of."""
+    server = servers("postgresql", purpose)
+    empty(server)
+    yield server
+    empty(server)
 
 
 def empty(server: ScratchServer) -> None:

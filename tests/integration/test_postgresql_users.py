@@ -15,6 +15,7 @@ from tests.integration.postgresql_users_support import (
     backed_up,
     differences,
     dumpall,
+    emptied,
     empty,
     fill,
     logged_in,
@@ -49,10 +50,7 @@ def source(_servers: Get) -> ScratchServer:
 @pytest.fixture
 def empty_server(_servers: Get) -> Iterator[ScratchServer]:
     """A server without any roles but its own."""
-    server = _servers("postgresql", "no roles")
-    empty(server)
-    yield server
-    empty(server)
+    yield from emptied(_servers, "no roles")
 
 
 @pytest.fixture(scope="module")

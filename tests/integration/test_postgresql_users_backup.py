@@ -16,7 +16,7 @@ from tests.integration.postgresql_support import connected, role, whats
 from tests.integration.postgresql_users_support import (
     backed_up,
     differences,
-    empty,
+    emptied,
     psql,
     read,
     restored,
@@ -34,18 +34,12 @@ pytestmark = pytest.mark.postgresql
 @pytest.fixture
 def source(_servers: Get) -> Iterator[ScratchServer]:
     """A server without any roles but its own."""
-    server = _servers("postgresql", "no roles")
-    empty(server)
-    yield server
-    empty(server)
+    yield from emptied(_servers, "no roles")
 
 
 @pytest.fixture
 def empty_server(_servers: Get) -> Iterator[ScratchServer]:
-    server = _servers("postgresql", "no roles, the other")
-    empty(server)
-    yield server
-    empty(server)
+    yield from emptied(_servers, "no roles, the other")
 
 
 @pytest.mark.limitation("postgresql-role-passwords")

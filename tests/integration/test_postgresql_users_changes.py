@@ -13,6 +13,7 @@ from tests.integration.postgresql_users_support import (
     backed_up,
     differences,
     dumpall,
+    emptied,
     empty,
     fill,
     make,
@@ -33,19 +34,13 @@ pytestmark = pytest.mark.postgresql
 @pytest.fixture
 def source(_servers: Get) -> Iterator[ScratchServer]:
     """A server without any roles but its own."""
-    server = _servers("postgresql", "no roles")
-    empty(server)
-    yield server
-    empty(server)
+    yield from emptied(_servers, "no roles")
 
 
 @pytest.fixture
 def target(_servers: Get) -> Iterator[ScratchServer]:
     """Another one."""
-    server = _servers("postgresql", "no roles, the other")
-    empty(server)
-    yield server
-    empty(server)
+    yield from emptied(_servers, "no roles, the other")
 
 
 def chained(server: ScratchServer) -> bool:
