@@ -68,7 +68,7 @@ class Slot:
         except BaseException:
             for path in self.files():  # without the record the rest is no backup
                 with suppress(OSError):
-                    path.unlink(missing_ok=True)
+                    path.unlink()
             raise
 
     def publish_record(self, record: BackupRecord) -> Path:

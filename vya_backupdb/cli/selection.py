@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import wraps
 from pathlib import Path
@@ -13,6 +13,8 @@ import click
 from vya_backupdb.catalog.store import Store
 from vya_backupdb.cli.context import CliContext
 from vya_backupdb.operations.choose import Chosen, Selection, choose, choose_file, parse_moment
+
+_Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 def moment(context: click.Context, option: click.Parameter, value: str | None) -> datetime | None:
@@ -56,17 +58,14 @@ def selection_options(function: Callable[..., Any]) -> Callable[..., Any]:
         host: str | None,
         **options: Any,
     ) -> Any:
-        if (latest, at is not None, file is not None).count(True) > 1:
-            raise click.UsageError("--latest, --datetime T and --file F exclude each other")
+        _check_one_is_said(latest, at, file)
         if file is None and not (instance and database):
             raise click.UsageError("say which backup: --instance ID --database NAME, or --file F")
         if file is not None and (instance or database or host):
             raise click.UsageError("--file stands alone")
         return function(selection=Selection(instance, database, at, file, host), **options)
 
-    for option in reversed(_OPTIONS):
-        selecting = option(selecting)
-    return selecting
+    return _with_options(selecting, _OPTIONS)
 
 
 def users_selection_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -82,17 +81,25 @@ def users_selection_options(function: Callable[..., Any]) -> Callable[..., Any]:
         host: str | None,
         **options: Any,
     ) -> Any:
-        if (latest, at is not None, file is not None).count(True) > 1:
-            raise click.UsageError("--latest, --datetime T and --file F exclude each other")
+        _check_one_is_said(latest, at, file)
         if (file is None) == (instance is None):
             raise click.UsageError("say which backup: --instance ID, or --file F")
         if file is not None and host:
             raise click.UsageError("--file stands alone")
         return function(selection=Selection(instance, None, at, file, host, users=True), **options)
 
-    for option in reversed((_OPTIONS[0], *_OPTIONS[2:])):
-        selecting = option(selecting)
-    return selecting
+    return _with_options(selecting, (_OPTIONS[0], *_OPTIONS[2:]))
+
+
+def _check_one_is_said(latest: bool, at: datetime | None, file: Path | None) -> None:
+    if (latest, at is not None, file is not None).count(True) > 1:
+        raise click.UsageError("--latest, --datetime T and --file F exclude each other")
+
+
+def _with_options(function: Callable[..., Any], options: Sequence[_Decorator]) -> Callable[..., Any]:
+    for option in reversed(options):
+        function = option(function)
+    return function
 
 
 _OPTIONS = (

@@ -54,9 +54,9 @@ class Target:
         return f"{self.instance.id}/{self.database}"
 
 
-def target_instance(request: RestoreRequest, chosen: Chosen) -> str:
-    """Give the id of the instance. Raises Refused where nothing tells it."""
-    name = request.target_instance or request.selection.instance or (chosen.record and chosen.record.instance)
+def target_instance(named: str | None, selection: Selection, chosen: Chosen) -> str:
+    """Give the id of the instance: the named one, else that of the backup. Raises Refused for neither."""
+    name = named or selection.instance or (chosen.record and chosen.record.instance)
     if not name:
         raise Refused(f"{chosen.path}: onto which instance is not said", cure="name it: --target-instance ID")
     return name

@@ -66,7 +66,7 @@ def restore(
     """
     store = Store(config.storage.path, config.storage.hostname)
     chosen = choose(store, request.selection)
-    instance = config.instance(target_instance(request, chosen))
+    instance = config.instance(target_instance(request.target_instance, request.selection, chosen))
     database = target_database(request, chosen)
     engine = engine_named(instance.engine)
     refuse_other_content(chosen, engine, instance)

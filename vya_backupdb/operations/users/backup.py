@@ -32,7 +32,7 @@ class PlannedUsers:
 
 @dataclass(frozen=True)
 class UsersOutput:
-    """A file of the user's choice, in place of one in the store."""
+    """Where a backup of users goes: a file of the user's choice, or one in the store."""
 
     slot: Slot
     codec: Codec
@@ -52,11 +52,14 @@ class UsersOutput:
         raise Refused(f"{path}: its extension names no codec", cure="end it in .sql, .sql.gz or .sql.zst")
 
 
+def _in_the_store(source: Source) -> UsersOutput:
+    return UsersOutput(source.store.slot(source.instance.id, None, datetime.now(UTC)), source.codec)
+
+
 def plan_users(source: Source, output: UsersOutput | None, *, system: bool) -> PlannedUsers:
     """Say where the backup would go."""
-    slot = output.slot if output else source.store.slot(source.instance.id, None, datetime.now(UTC))
-    codec = output.codec if output else source.codec
-    return PlannedUsers(slot.file(codec.extension), system)
+    place = output or _in_the_store(source)
+    return PlannedUsers(place.slot.file(place.codec.extension), system)
 
 
 def dump_users(source: Source, output: UsersOutput | None, *, system: bool) -> Dumped:
@@ -64,8 +67,8 @@ def dump_users(source: Source, output: UsersOutput | None, *, system: bool) -> D
 
     Raises BackupError, StorageError, ConnectionFailed.
     """
-    slot = output.slot if output else source.store.slot(source.instance.id, None, datetime.now(UTC))
-    codec = output.codec if output else source.codec
+    place = output or _in_the_store(source)
+    slot, codec = place.slot, place.codec
     path = slot.file(codec.extension)
     if output is None:
         slot.open()

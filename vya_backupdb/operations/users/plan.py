@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from vya_backupdb.engines.base import Accounts
@@ -148,13 +148,5 @@ def _lacks_only(wanted: Account, present: Account, pending: Collection[tuple[str
     lacking = [grant for grant in wanted.grants if grant.what not in here]
     if any((wanted.label, grant.what) not in pending for grant in lacking):
         return False
-    without = Account(
-        wanted.name,
-        wanted.host,
-        wanted.kind,
-        wanted.create,
-        tuple(grant for grant in wanted.grants if grant.what in here),
-        wanted.properties,
-        wanted.secrets,
-    )
+    without = replace(wanted, grants=tuple(grant for grant in wanted.grants if grant.what in here))
     return not any(differences(without, present))

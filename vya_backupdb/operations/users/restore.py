@@ -12,12 +12,12 @@ from vya_backupdb.catalog.store import Store
 from vya_backupdb.config.models import Config
 from vya_backupdb.credentials.vault import Vault
 from vya_backupdb.engines.base import Accounts
-from vya_backupdb.engines.registry import engine_named
 from vya_backupdb.errors import MissingObject, Refused, RestoreError, StatementFailed, few
 from vya_backupdb.log import get_logger
 from vya_backupdb.model import Account, Grant
 from vya_backupdb.operations.choose import Selection, choose
 from vya_backupdb.operations.opened import opened_instance
+from vya_backupdb.operations.request import target_instance
 from vya_backupdb.operations.users.pending import (
     PendingGrant,
     note_made,
@@ -91,9 +91,8 @@ def restore_users(
     store = Store(config.storage.path, config.storage.hostname)
     chosen = choose(store, request.selection)
     engine = engine_of(chosen)
-    name = request.target_instance or request.selection.instance or (chosen.record and chosen.record.instance)
-    instance = config.instance(name or "")
-    if engine_named(instance.engine).name != engine.name:
+    instance = config.instance(target_instance(request.target_instance, request.selection, chosen))
+    if instance.engine != engine.name:
         raise Refused(
             f"{chosen.path}: users of {engine.name} cannot be restored into {instance.id}, which is "
             f"{instance.engine}",
@@ -104,11 +103,11 @@ def restore_users(
     if request.names:
         accounts, needed_by = choose_accounts(accounts, request.names)
     with opened_instance(store, vault, instance, dry_run=request.dry_run) as place:
-        connector, folder = place.connector, place.folder
+        server, folder = place.connector.accounts(), place.folder
         waiting = pending_grants(folder)
         plan = plan_accounts(
-            connector.accounts(),
-            connector.facts.account,
+            server,
+            place.connector.facts.account,
             accounts,
             needed_by,
             {(grant.account, grant.what) for grant in waiting},
@@ -118,7 +117,7 @@ def restore_users(
         if request.dry_run or conflict is not None:
             return UsersOutcome(instance.id, chosen.path, restored, conflict)
         _confirm(plan, request.on_conflict, instance.id, confirm)
-        _apply(connector.accounts(), restored, request.on_conflict)
+        _apply(server, restored, request.on_conflict)
         outcome = UsersOutcome(instance.id, chosen.path, restored)
         for account in restored:
             if account.error is not None:
@@ -179,10 +178,8 @@ def _execute(server: Accounts, one: RestoredAccount, statements: Sequence[bytes]
 
 def _grant(server: Accounts, restored: Sequence[RestoredAccount]) -> None:
     failed: dict[str, list[str]] = {}
-    grants = [(one, grant) for one in restored if one.error is None for grant in one.plan.wanted.grants]
+    grants = [(one, grant) for one in restored if one.error is None for grant in _lacking(one.plan)]
     for one, grant in sorted(grants, key=lambda pair: pair[1].depth):
-        if one.plan.present and grant.what in {there.what for there in one.plan.present.grants}:
-            continue
         try:
             server.execute(grant.statement)
             one.changed = True
@@ -193,6 +190,11 @@ def _grant(server: Accounts, restored: Sequence[RestoredAccount]) -> None:
     for one in restored:
         if refused := failed.get(one.plan.wanted.label):
             one.error = RestoreError(f"{one.plan.wanted.label}: not granted: {few(refused)}")
+
+
+def _lacking(plan: PlannedAccount) -> list[Grant]:
+    there = {grant.what for grant in plan.present.grants} if plan.present else frozenset[str]()
+    return [grant for grant in plan.wanted.grants if grant.what not in there]
 
 
 def _write_journal(
