@@ -337,8 +337,9 @@ def frozen(site: Site) -> Iterator[Callable[[], None]]:
 
     def freeze() -> None:
         for pid in processes(site.target):
-            os.kill(pid, signal.SIGSTOP)
-            stopped.append(pid)
+            with suppress(ProcessLookupError):  # a worker of the server may have ended since it was listed
+                os.kill(pid, signal.SIGSTOP)
+                stopped.append(pid)
 
     yield freeze
     for pid in stopped:
