@@ -160,13 +160,27 @@ class Site:
         )
 
 
-@pytest.fixture
-def site(server: ScratchServer, target: ScratchServer, tmp_path: Path) -> Iterator[Site]:
-    """A configured machine, on each of the three kinds of servers."""
-    made = Site(tmp_path, server, target)
+@pytest.fixture(scope="session")
+def key_and_credentials(
+    server: ScratchServer, target: ScratchServer, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Path]:
+    """The key file and the encrypted credentials of the two servers, made once by the command."""
+    made = Site(tmp_path_factory.mktemp("credentials"), server, target)
     made.write_config()
     made.run("credentials", "keygen")
     made.write_credentials()
+    return made.folder / "key", made.folder / "credentials.json"
+
+
+@pytest.fixture
+def site(
+    server: ScratchServer, target: ScratchServer, tmp_path: Path, key_and_credentials: tuple[Path, Path]
+) -> Iterator[Site]:
+    """A configured machine, on each of the three kinds of servers."""
+    made = Site(tmp_path, server, target)
+    made.write_config()
+    for file in key_and_credentials:
+        shutil.copy(file, tmp_path)
     yield made
     shutil.rmtree(tmp_path, ignore_errors=True)
 

@@ -15,6 +15,8 @@ from scripts.sample.clients import create_database, drop_database, plain_dump, r
 
 from .conftest import Site
 
+pytestmark = pytest.mark.measured
+
 
 def test_a_restored_database_is_identical(site: Site, database: str) -> None:
     site.fill(database)

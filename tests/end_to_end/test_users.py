@@ -17,6 +17,8 @@ from vya_backupdb.scratch import ScratchServer
 
 from .conftest import Site
 
+pytestmark = pytest.mark.measured
+
 PASSWORD = "old pass'word"
 BACKUP = ("users", "backup", "--instance", "source")
 RESTORE = ("users", "restore", "--instance", "source", "--target-instance", "target")
