@@ -105,11 +105,16 @@ class Bench:
 
     # -------------------------------------------------------------- our program
 
+    def _place(self, server: ScratchServer) -> dict[str, object]:
+        """Give where the bare tools connect to, too: TLS, which MySQL's use by themselves over TCP, costs."""
+        if self.mysql:
+            return {"socket": str(server.socket)}
+        return {"host": server.host, "port": server.port}
+
     def write_config(self) -> Path:
         engine = "mysql" if self.mysql else "postgresql"
         instances = [
-            {"id": name, "engine": engine, "host": server.host, "port": server.port}
-            | {"dump": {"tool": str(self.tools.dump)}}
+            {"id": name, "engine": engine, "dump": {"tool": str(self.tools.dump)}} | self._place(server)
             for name, server in (("source", self.server), ("target", self.target))
         ]
         config = self.folder / "config.yaml"

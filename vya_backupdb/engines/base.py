@@ -257,8 +257,11 @@ class Engine(Protocol):
         """Give the command that dumps one database to its stdout; its secrets live as long as the context."""
         ...
 
-    def reader(self) -> ScriptReader:
-        """Give a fresh reader for one script of this engine's dump tool."""
+    def reader(self, *, from_tool: bool = False) -> ScriptReader:
+        """Give a fresh reader for one script of this engine's dump tool.
+
+        `from_tool`: the tool is writing it, so that what it always does need not be verified for each row.
+        """
         ...
 
     def statements(self, section: Section) -> Iterator[Statement]:

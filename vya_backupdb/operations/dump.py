@@ -123,7 +123,7 @@ def dump(source: Source, planned: PlannedDump, progress: Progress) -> Dumped:
             source.connector.snapshot(plan) as steady,
             _command(source, planned.tool, steady) as command,
         ):
-            pipeline = _Pipeline(source.engine.reader(), progress, guard, plan.left_out)
+            pipeline = _Pipeline(source.engine.reader(from_tool=True), progress, guard, plan.left_out)
             process = DumpProcess(
                 command,
                 stall_timeout=source.instance.dump.stall_timeout,

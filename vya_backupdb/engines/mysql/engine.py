@@ -61,9 +61,9 @@ class MySQLEngine:
         """Give the command that dumps one database to its stdout; its secrets live as long as the context."""
         return driver.dump_command(plan, tool, facts, instance, credential)
 
-    def reader(self) -> ScriptReader:
+    def reader(self, *, from_tool: bool = False) -> ScriptReader:
         """Give a fresh reader for one script of either flavour's dump tool."""
-        return MySQLScriptReader()
+        return MySQLScriptReader(from_tool=from_tool)
 
     def statements(self, section: Section) -> Iterator[Statement]:
         """Give every statement of a section, in order."""

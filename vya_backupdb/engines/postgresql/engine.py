@@ -51,7 +51,7 @@ class PostgreSQLEngine:
         del facts  # all that matters of the server is in the plan and in the choice of the tool
         return driver.dump_command(plan, tool, instance, credential)
 
-    def reader(self) -> ScriptReader:
+    def reader(self, *, from_tool: bool = False) -> ScriptReader:
         """Give a fresh reader for one script of pg_dump."""
         return PostgreSQLScriptReader()
 

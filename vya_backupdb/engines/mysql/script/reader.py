@@ -62,13 +62,15 @@ class MySQLScriptReader:
     of its order.
     """
 
-    def __init__(self, *, require_trailer: bool = True, section_bytes: int = SECTION_BYTES) -> None:
+    def __init__(
+        self, *, require_trailer: bool = True, section_bytes: int = SECTION_BYTES, from_tool: bool = False
+    ) -> None:
         self.notes: list[str] = []
         """What was found that is worth a warning in the metadata."""
         self._require_trailer = require_trailer
         self._section_bytes = section_bytes
         self._buffer = bytearray()
-        self._splitter = Splitter(self._buffer)
+        self._splitter = Splitter(self._buffer, from_tool=from_tool)
         self._offset = 0
         """Bytes of the script before the buffer."""
         self._current: _Current | None = None

@@ -43,8 +43,10 @@ _STRUCTURE: Final = b'()"`#;*=\\'
 """Parentheses, and what shows that something else than values stands outside of strings."""
 _NOT_STRUCTURE: Final = bytes(set(range(256)) - set(_STRUCTURE))
 _NOT_STRUCTURE_OR_QUOTES_OR_DASHES: Final = bytes(set(_NOT_STRUCTURE) - set(b"'-"))
+_NOT_ROWS_OR_QUOTES: Final = bytes(set(range(256)) - set(b"()'"))
 _DATE: Final = b"\0"
 """Stands for the `'--'` that is left of a date: nothing else leaves this byte."""
+_QUOTE: Final = ord("'")
 _SAMPLE: Final = 1 << 14
 _LONG: Final = 64
 """Bytes for each quote above which it is faster to cut out strings one by one, if there are escapes; without
@@ -70,11 +72,13 @@ def begins(data: Buffer, pos: int) -> Match | None:
     return _HEAD.match(data, pos) if _FIRST_LETTER.match(data, pos) else None
 
 
-def insert(data: Buffer, head: Match, end: int, modes: Modes) -> Insert | None:
+def insert(data: Buffer, head: Match, end: int, modes: Modes, *, from_tool: bool = False) -> Insert | None:
     """Give the INSERT that ends at the delimiter at `end`, or None if that takes the lexer."""
-    with memoryview(data) as view:
-        values = bytes(view[head.end() : end])
-    rows = counted(values, backslashes=not modes.no_backslash_escapes)
+    rows = _lines(data, head.end(), end) if from_tool else None
+    if rows is None:
+        with memoryview(data) as view:
+            values = bytes(view[head.end() : end])
+        rows = counted(values, backslashes=not modes.no_backslash_escapes, from_tool=from_tool)
     if rows is None:
         return None
     while data[end - 1] in b" \t\r\n\f\v\x00":
@@ -82,12 +86,32 @@ def insert(data: Buffer, head: Match, end: int, modes: Modes) -> Insert | None:
     return Insert(head.start("text"), end, unquoted(bytes(head["table"])), rows)
 
 
-def counted(values: bytes, *, backslashes: bool = True) -> int | None:
-    """Count the rows of a list of values as the tools write it; None where it is not for certain."""
+def _lines(data: Buffer, start: int, end: int) -> int | None:
+    r"""Count the rows as mariadb-dump itself writes them: each on a line, newlines in values as `\n`.
+
+    None where there is one line only, or where it is not for certain. This is ten times as fast as `counted`,
+    and is right of what comes from the tool; a script of unknown origin may have newlines in its strings.
+    """
+    first = data.find(b"\n", start, end)
+    if first < 0 or data[first - 2 : first + 2] != b"),\n(" or data[end - 1 : end] != b")":
+        return None
+    return data.count(b"\n", start, end) + 1
+
+
+def counted(values: bytes, *, backslashes: bool = True, from_tool: bool = False) -> int | None:
+    """Count the rows of a list of values as the tools write it; None where it is not for certain.
+
+    `from_tool`: a tool of ours is writing it, and none writes comments, names or clauses between values.
+    """
     escapes = backslashes and b"\\" in values
     sample = min(len(values), _SAMPLE)
     are_long = escapes and values.count(b"'", 0, sample) * _LONG < sample
-    left = _without_long_strings(values, escapes) if are_long else _without_short_strings(values, escapes)
+    if are_long:
+        left = _without_long_strings(values, escapes)
+    elif from_tool:
+        left = _outside(_without_escapes(values, escapes).translate(None, _NOT_ROWS_OR_QUOTES))
+    else:
+        left = _without_short_strings(values, escapes)
     if left is None:
         return None
     rows = len(left) // 2
@@ -121,17 +145,33 @@ def _at_real_quotes(pieces: list[bytes]) -> list[bytes]:
     return kept
 
 
-def _without_short_strings(values: bytes, escapes: bool) -> bytes | None:
-    """Give the same as the other way.
+def _without_escapes(values: bytes, escapes: bool) -> bytes:
+    """Replace every backslash, and a quote that it escapes, by what is suspicious if not in a string."""
+    if not escapes:
+        return values
+    pieces = iter(values.split(b"\\"))
+    kept = [next(pieces)]
+    for piece in pieces:
+        if not piece:  # a backslash is escaped: what follows it is not
+            kept.append(next(pieces, b""))
+        else:
+            kept.append(piece[1:] if piece[0] == _QUOTE else piece)
+    return b"=".join(kept)
+
+
+def _outside(left: bytes) -> bytes | None:
+    """Give what stands outside of strings; None where a string has no end.
 
     Quotes that stand side by side once all else is dropped go first: a pair taken out never changes whether
     the rest is inside of a string. Now few strings are left, those with kept bytes in them.
     """
-    if escapes:
-        pieces = values.split(b"\\'")
-        if any(piece.endswith(b"\\") for piece in pieces):
-            pieces = values.replace(b"\\\\", b"=").split(b"\\'")
-        values = b"=".join(pieces)  # suspicious, in case it did not stand in a string
+    pieces = left.replace(b"''", b"").split(b"'")
+    return b"".join(pieces[::2]) if len(pieces) % 2 else None
+
+
+def _without_short_strings(values: bytes, escapes: bool) -> bytes | None:
+    """Give the same as the other way, with what shows that it is not certain."""
+    values = _without_escapes(values, escapes)
     left = values.translate(None, _NOT_STRUCTURE_OR_QUOTES_OR_DASHES)
     left = left.replace(b"'--'", _DATE).replace(b"''", b"")
     pieces = left.split(b"'")

@@ -39,14 +39,19 @@ class Part:
 
 
 class Splitter:
-    """Takes a buffer apart from its beginning; the caller appends to it and says when nothing more comes."""
+    """Takes a buffer apart from its beginning; the caller appends to it and says when nothing more comes.
 
-    def __init__(self, data: Buffer, modes: Modes = PLAIN) -> None:
+    `from_tool`: a dump tool of ours is writing it.
+    """
+
+    def __init__(self, data: Buffer, modes: Modes = PLAIN, *, from_tool: bool = False) -> None:
         self.data = data
+        self._from_tool = from_tool
         self.pos = 0
         self.delimiter = b";"
         self.session = Session(modes)
         self._line_end = b";\n"
+        self._rows_are_lines = False
         self._searched = 0
         """Where the buffer has no `;` at a line's end before, from `pos` on."""
         self._enough = 0
@@ -82,19 +87,21 @@ class Splitter:
     def _find_end(self, start: int) -> int:
         r"""Find `;` at a line's end behind `start`; -1: none yet.
 
-        The newline is the rarer of the two: in values the tools write it as `\n`. (Not so in MariaDB's
-        dumps, where each row begins a line.)
+        The newline is the rarer of the two: in values the tools write it as `\n`. But in MariaDB's dumps
+        each row begins a line.
         """
         start = max(start, self._searched)
-        end = find(self.data, self._line_end, start, rare=len(self._line_end) - 1)
+        rare = 0 if self._rows_are_lines else len(self._line_end) - 1
+        end = find(self.data, self._line_end, start, rare=rare)
         self._searched = end if end >= 0 else max(start, len(self.data) - len(self._line_end) + 1)
         return end
 
     def _insert(self, head: rows.Match, end: int, modes: Modes) -> Part | None:
         """Give the INSERT that ends at `end`, None where it is not as the tools write it."""
-        found = rows.insert(self.data, head, end, modes)
+        found = rows.insert(self.data, head, end, modes, from_tool=self._from_tool)
         if found is None:
             return None
+        self._rows_are_lines = self.data.find(b"\n", head.end(), end) >= 0
         unit = Unit(Kind.STATEMENT, found.text_start, found.text_end, end + len(self._line_end))
         meaning = Meaning(Place.ROWS, table=found.table)
         return self._ended(Part(unit, meaning, modes, b";", self.session.values, found.rows))
