@@ -9,11 +9,12 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+from vya_backupdb.archive.script import RowTask
 from vya_backupdb.archive.source import ScriptSource
 from vya_backupdb.engines.base import Engine, Session
 from vya_backupdb.errors import StatementFailed, VerificationError
 from vya_backupdb.log import get_logger
-from vya_backupdb.model import Section, SectionKind
+from vya_backupdb.model import Section, SectionKind, Statement
 from vya_backupdb.operations.failed import Numbered
 from vya_backupdb.operations.post import PostLoader, PostReport
 from vya_backupdb.operations.progress import Progress
@@ -21,11 +22,24 @@ from vya_backupdb.operations.sessions import Sessions
 
 log = get_logger(__name__)
 
-_Waiting = queue.Queue[Future[Section] | None]
-"""Sections on their way from the file to the sessions; None tells a worker that there are no more."""
+_PREPARED = 16 << 20
+"""Bytes of a section above which its statements, which are copies, are made one at a time."""
 
 _MOST_READERS = 2
 """Threads that decompress; each is many times faster than a server takes rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A section on its way from the file to a session, taken apart while the server works on others."""
+
+    section: Section
+    statements: tuple[Statement, ...] | None
+    """None for a large one."""
+
+
+_Waiting = queue.Queue[Future[_Prepared] | None]
+"""None tells a worker that there are no more."""
 
 
 @dataclass
@@ -78,7 +92,7 @@ class Loader:
         log.info("restore phase", phase="schema")
         with self._sessions.open() as session:
             for section in self._source.sections({SectionKind.SCHEMA}):
-                self._execute_all(session, section)
+                self._execute_all(session, self._prepare(section))
             session.commit()
         log.info("restore phase", phase="rows", sessions=self._jobs)
         self._load_rows()
@@ -115,13 +129,20 @@ class Loader:
         with self._sessions.open() as in_order:
             for task in self._source.row_tasks():
                 if task.sequential:
-                    self._load_section(in_order, task.read())
+                    self._load_section(in_order, self._prepare(task.read()))
                 else:
-                    self._put(waiting, readers.submit(task.read))
+                    self._put(waiting, readers.submit(self._read, task))
         for _ in range(self._jobs):
             self._put(waiting, None)
 
-    def _put(self, waiting: _Waiting, item: Future[Section] | None) -> None:
+    def _read(self, task: RowTask) -> _Prepared:
+        return self._prepare(task.read())
+
+    def _prepare(self, section: Section) -> _Prepared:
+        is_large = len(section.body) > _PREPARED
+        return _Prepared(section, None if is_large else tuple(self._engine.statements(section)))
+
+    def _put(self, waiting: _Waiting, item: Future[_Prepared] | None) -> None:
         while True:
             self._sessions.check_stop()
             try:
@@ -135,15 +156,16 @@ class Loader:
             while True:
                 self._sessions.check_stop()
                 try:
-                    section = waiting.get(timeout=0.2)
+                    prepared = waiting.get(timeout=0.2)
                 except queue.Empty:
                     continue
-                if section is None:
+                if prepared is None:
                     return
-                self._load_section(session, section.result())
+                self._load_section(session, prepared.result())
 
-    def _load_section(self, session: Session, section: Section) -> None:
-        rows = self._sessions.retry(lambda: self._execute_all(session, section))
+    def _load_section(self, session: Session, prepared: _Prepared) -> None:
+        section = prepared.section
+        rows = self._sessions.retry(lambda: self._execute_all(session, prepared))
         session.commit()
         with self._lock:
             if section.object is not None:
@@ -169,9 +191,11 @@ class Loader:
 
     # ------------------------------------------------------------------ statements
 
-    def _execute_all(self, session: Session, section: Section) -> int:
+    def _execute_all(self, session: Session, prepared: _Prepared) -> int:
         rows = 0
-        for number, statement in enumerate(self._engine.statements(section), start=1):
+        section = prepared.section
+        statements = prepared.statements or self._engine.statements(section)
+        for number, statement in enumerate(statements, start=1):
             try:
                 rows += self._sessions.execute(session, statement)
             except StatementFailed as error:
