@@ -14,9 +14,8 @@ from vya_backupdb.engines.mysql.script.tokens import Token, tokens
 from vya_backupdb.engines.mysql.users import fitting, reading
 from vya_backupdb.engines.mysql.users.altering import regranting
 from vya_backupdb.engines.mysql.users.definition import Name
-from vya_backupdb.engines.mysql.users.parsing import account_of, rights_in
+from vya_backupdb.engines.mysql.users.parsing import account_of, rights_of
 from vya_backupdb.engines.mysql.users.rendering import alteration
-from vya_backupdb.engines.mysql.users.rights import Right
 from vya_backupdb.engines.mysql.users.script import MySQLAccountScript, explained
 from vya_backupdb.errors import MissingObject, StatementFailed, VyaBackupDBError
 from vya_backupdb.model import Account, Fitted, ServerFacts
@@ -72,7 +71,7 @@ class MySQLAccounts:
         """Give the statements that make an account that is there be as it is wanted."""
         name, definition = account_of(wanted.create)
         _, before = account_of(present.create)
-        granted = regranting(name, _rights(wanted), _rights(present))
+        granted = regranting(name, list(rights_of(wanted)), list(rights_of(present)))
         return [
             *alteration(name, definition, before, self._facts.flavour),
             *(statement.encode("utf-8", "surrogateescape") for statement in granted),
@@ -109,10 +108,6 @@ class MySQLAccounts:
             what = f"{self._queries.instance.id}: the server does not take the statement ({error.code})"
         kind = MissingObject if error.code in _MISSING else StatementFailed
         return kind(what, cure=_CURES.get(error.code))
-
-
-def _rights(account: Account) -> list[Right]:
-    return [right for grant in account.grants for right in rights_in(grant.statement)[1]]
 
 
 def _literals(statement: bytes) -> list[str]:

@@ -10,7 +10,7 @@ from vya_backupdb.engines.mysql.facts import is_mariadb, on, titled
 from vya_backupdb.engines.mysql.naming import few
 from vya_backupdb.engines.mysql.queries import Queries
 from vya_backupdb.engines.mysql.users.definition import PUBLIC, Definition, Name
-from vya_backupdb.engines.mysql.users.parsing import account_of, rights_in
+from vya_backupdb.engines.mysql.users.parsing import account_of, rights_of
 from vya_backupdb.engines.mysql.users.reading import made
 from vya_backupdb.engines.mysql.users.rights import (
     ALL,
@@ -76,7 +76,8 @@ def fit(accounts: Sequence[Account], server: Here) -> list[Fitted]:
         if not fitting.is_faulty:
             taken.add(names[name])
         started.append(fitting)
-    return [fitting.fitted(taken | server.names) for fitting in started]
+    known = taken | server.names
+    return [fitting.fitted(known) for fitting in started]
 
 
 def _renamed(name: Name, definition: Definition, account: Account, server: Here) -> Name:
@@ -171,9 +172,8 @@ class _Fitting:
         """Take over its grants; `known` are the accounts that are here, or come."""
         rights: list[Right] = []
         if not self.is_faulty:
-            for grant in self._account.grants:
-                for right in rights_in(grant.statement)[1]:
-                    rights += self._right(right, known)
+            for right in rights_of(self._account):
+                rights += self._right(right, known)
         if self.is_faulty:
             return Fitted(self._account, tuple(self._findings))
         is_role = self._account.kind == "role"

@@ -16,9 +16,10 @@ from vya_backupdb.engines.mysql.facts import is_mariadb, on
 from vya_backupdb.engines.mysql.naming import few
 from vya_backupdb.engines.mysql.queries import Queries
 from vya_backupdb.engines.mysql.users.definition import NEW_ROLE, Definition, Factor, Name
-from vya_backupdb.engines.mysql.users.parsing import UnknownStatementError, limit, rights_in
+from vya_backupdb.engines.mysql.users.parsing import limit, rights_told
 from vya_backupdb.engines.mysql.users.rendering import creation
 from vya_backupdb.engines.mysql.users.rights import Right, arranged, as_pattern, marks
+from vya_backupdb.engines.mysql.users.words import UnknownStatementError
 from vya_backupdb.errors import BackupError
 from vya_backupdb.model import Account, Finding, ServerFacts, Severity
 
@@ -88,7 +89,7 @@ class Accounts:
         found: list[Right] = []
         for (line,) in self._queries.rows(f"SHOW GRANTS FOR {account.name.sql}"):
             try:
-                grantee, rights = rights_in(line.encode("utf-8", "surrogateescape"))
+                grantee, rights = rights_told(line.encode("utf-8", "surrogateescape"))
             except UnknownStatementError:
                 raise BackupError(
                     f"{self._queries.instance.id}: a grant of {account.name.label} cannot be read"

@@ -84,15 +84,24 @@ class Right:
     def grant(self, grantee: Name, *, literal: bool = False) -> Grant:
         """Give it as the operations know it; `literal`: for a server that takes names literally."""
         spoken = (as_literal(self) or self) if literal else self
-        return Grant(
+        return GrantOfRight(
             self.what,
             spoken.statement(grantee).encode("utf-8", "surrogateescape"),
             self.place.database if self.place.object is not None else None,
             self.accounts[0].label if self.kind == "role" else None,
+            right=spoken,
         )
 
     def _names(self) -> str:
         return ", ".join(name.sql for name in self.accounts)
+
+
+@dataclass(frozen=True, slots=True)
+class GrantOfRight(Grant):
+    """A grant that need not be read again."""
+
+    right: Right = Right("role")
+    """As its statement says it."""
 
 
 def as_pattern(right: Right) -> Right:

@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import islice
 from typing import Final
 
 from vya_backupdb.engines.mysql.facts import on, titled
 from vya_backupdb.engines.mysql.queries import DENIED, Queries, QueryError
 from vya_backupdb.engines.mysql.script.lexer import Kind, scan
 from vya_backupdb.engines.mysql.script.modes import PLAIN
-from vya_backupdb.engines.mysql.script.tokens import tokens
 from vya_backupdb.engines.mysql.users import reading
 from vya_backupdb.engines.mysql.users.definition import PUBLIC, Definition, Name
-from vya_backupdb.engines.mysql.users.parsing import UnknownStatementError, definition_in, rights_in
+from vya_backupdb.engines.mysql.users.parsing import definition_in, rights_in
 from vya_backupdb.engines.mysql.users.rights import Right, arranged, as_literal, as_pattern, marks
+from vya_backupdb.engines.mysql.users.words import UnknownStatementError
 from vya_backupdb.errors import BackupError, VerificationError
 from vya_backupdb.model import Account, DumpTool, Finding, Section, SectionKind, ServerFacts
 
@@ -185,6 +184,5 @@ class _Reader:
 
 
 def _words(statement: bytes) -> tuple[bytes, bytes]:
-    pieces = [statement[start:end].upper() for _, start, end in islice(tokens(statement, PLAIN), 2)]
-    first, second = [*pieces, b"", b""][:2]
+    first, second, *_ = [*statement.upper().split(None, 2), b"", b""]
     return first, second
