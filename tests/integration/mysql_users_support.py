@@ -110,6 +110,7 @@ CREATE USER several@localhost IDENTIFIED VIA ed25519 USING PASSWORD('x')
   OR mysql_native_password USING PASSWORD('pw several') OR unix_socket;
 CREATE USER nativefirst@localhost IDENTIFIED VIA mysql_native_password USING PASSWORD('x') OR unix_socket;
 CREATE USER socket@localhost IDENTIFIED VIA unix_socket;
+CREATE USER nobody@localhost IDENTIFIED BY 'x' WITH MAX_USER_CONNECTIONS -1;
 CREATE USER pam@localhost IDENTIFIED VIA pam USING 'o''s \\\\ WITH GRANT OPTION';
 CREATE USER invalid@localhost IDENTIFIED VIA mysql_native_password USING 'invalid';
 CREATE USER lockedexpired@localhost IDENTIFIED VIA unix_socket ACCOUNT LOCK PASSWORD EXPIRE;
@@ -140,6 +141,11 @@ PASSWORDS = {
 }
 
 
+def script(server: ScratchServer) -> str:
+    """Give what makes all the accounts."""
+    return _BOTH + (_MYSQL if server.flavour == "mysql" else _MARIADB)
+
+
 @contextmanager
 def prepared(server: ScratchServer, *, accounts: bool) -> Iterator[ScratchServer]:
     """A server with the objects and plugins, with or without the accounts; empty again in the end."""
@@ -153,7 +159,7 @@ def prepared(server: ScratchServer, *, accounts: bool) -> Iterator[ScratchServer
         run_sql(server, "INSTALL SONAME 'auth_ed25519'; INSTALL SONAME 'auth_pam'")
     try:
         if accounts:
-            run_sql(server, _BOTH + (_MYSQL if server.flavour == "mysql" else _MARIADB))
+            run_sql(server, script(server))
         yield server
     finally:
         empty(server)

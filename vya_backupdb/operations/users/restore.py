@@ -162,15 +162,24 @@ def _apply(server: Accounts, restored: Sequence[RestoredAccount], on_conflict: O
     for one in restored:
         present = one.plan.present
         if one.plan.standing is Standing.DIFFERS and on_conflict is OnConflict.REPLACE and present:
-            _execute(server, one, server.alter(one.plan.wanted, present))
+            _execute(server, one, server.alter(one.plan.wanted, present), one.plan.wanted.grants)
     _grant(server, [one for one in restored if one.plan.standing in (Standing.CREATE, Standing.PENDING)])
 
 
-def _execute(server: Accounts, one: RestoredAccount, statements: Sequence[bytes]) -> None:
+def _execute(
+    server: Accounts, one: RestoredAccount, statements: Sequence[bytes], grants: Sequence[Grant] = ()
+) -> None:
+    """Execute up to the first statement that is refused; those of `grants` may wait for what they name."""
+    may_wait = {grant.statement: grant for grant in grants}
     try:
         for statement in statements:
-            server.execute(statement)
-            one.changed = True
+            try:
+                server.execute(statement)
+                one.changed = True
+            except MissingObject:
+                if statement not in may_wait:
+                    raise
+                one.pending.append(may_wait[statement])
     except StatementFailed as error:
         state = "half made" if one.changed else "not made"
         one.error = RestoreError(f"{one.plan.wanted.label}: {state}: {error.what}", cure=error.cure)

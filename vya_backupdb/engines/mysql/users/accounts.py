@@ -14,6 +14,7 @@ from vya_backupdb.engines.mysql.script.tokens import Token, tokens
 from vya_backupdb.engines.mysql.users import fitting, reading
 from vya_backupdb.engines.mysql.users.altering import regranting
 from vya_backupdb.engines.mysql.users.definition import Name
+from vya_backupdb.engines.mysql.users.here import here
 from vya_backupdb.engines.mysql.users.parsing import account_of, rights_of
 from vya_backupdb.engines.mysql.users.rendering import alteration
 from vya_backupdb.engines.mysql.users.script import MySQLAccountScript, explained
@@ -65,7 +66,7 @@ class MySQLAccounts:
         """Say of each account what of it this server can have. Raises BackupError as `present` does."""
         with explained(self._mend):
             names = [found.name for found in self._server.all()]
-            return fitting.fit(accounts, fitting.here(self._queries, self._facts, names))
+            return fitting.fit(accounts, here(self._queries, self._facts, names))
 
     def alter(self, wanted: Account, present: Account) -> Sequence[bytes]:
         """Give the statements that make an account that is there be as it is wanted."""

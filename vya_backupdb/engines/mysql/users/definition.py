@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -31,6 +32,14 @@ class Name:
         return f"{identifier(self.name)}@{identifier(self.host)}"
 
 
+_FIELDS: Final = {
+    "password history": "history",
+    "password reuse interval": "reuse_interval",
+    "password require current": "require_current",
+    "failed login attempts": "failed_attempts",
+    "password lock time": "lock_days",
+    "attribute": "attribute",
+}
 _PASSWORDS: Final = frozenset({"caching_sha2_password", "sha256_password", "mysql_native_password"})
 """Plugins that a server takes where a statement names none."""
 
@@ -75,6 +84,12 @@ class Definition:
             all(f.plugin in _PASSWORDS and not f.secret for f in self.factors) and len(self.factors) < 2
         )
         return is_usual and replace(self, factors=()) == NEW_ROLE
+
+    def without(self, properties: Collection[str]) -> Definition:
+        """Give it without these of its properties, as `properties` calls them."""
+        usual = Definition()
+        fields = {field for name, field in _FIELDS.items() if name in properties}
+        return replace(self, **{field: getattr(usual, field) for field in fields})
 
     def properties(self) -> dict[str, str]:
         """Give what is not as usual, for people."""

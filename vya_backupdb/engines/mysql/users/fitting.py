@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
-from vya_backupdb.engines.mysql.facts import is_mariadb, on, titled
+from vya_backupdb.engines.mysql.facts import is_mariadb, on
 from vya_backupdb.engines.mysql.naming import few
-from vya_backupdb.engines.mysql.queries import Queries
 from vya_backupdb.engines.mysql.users.definition import PUBLIC, Definition, Name
+from vya_backupdb.engines.mysql.users.here import NO_PRIVILEGES, Here
 from vya_backupdb.engines.mysql.users.parsing import account_of, rights_of
 from vya_backupdb.engines.mysql.users.reading import made
 from vya_backupdb.engines.mysql.users.rights import (
@@ -21,45 +22,42 @@ from vya_backupdb.engines.mysql.users.rights import (
     arranged,
     as_literal,
 )
-from vya_backupdb.model import Account, Finding, Fitted, ServerFacts, Severity
+from vya_backupdb.engines.mysql.users.source import SourceAccount
+from vya_backupdb.model import Account, Finding, Fitted, Severity
 
 _TWINS: Final = {"REPLICATION CLIENT": "BINLOG MONITOR", "BINLOG MONITOR": "REPLICATION CLIENT"}
 """One privilege with two names: that of MySQL, and MariaDB's."""
 _ROUTINES: Final = {"mariadb": ("PACKAGE", "PACKAGE BODY"), "mysql": ("LIBRARY",)}
 """What routines privileges may be about, beside procedures and functions."""
-
-
-@dataclass(frozen=True, slots=True)
-class Here:
-    """What a server knows."""
-
-    facts: ServerFacts
-    plugins: frozenset[str]
-    privileges: frozenset[str]
-    dynamic: frozenset[str]
-    """MySQL: privileges that are granted on everything only."""
-    names: frozenset[Name]
-
-    @property
-    def title(self) -> str:
-        """Flavour and version."""
-        return titled(self.facts)
-
-
-def here(queries: Queries, facts: ServerFacts, names: Collection[Name]) -> Here:
-    """Ask a server what it knows; `names`: the accounts it has. Raises QueryError."""
-    plugins = queries.rows(
-        "SELECT plugin_name FROM information_schema.plugins"
-        " WHERE plugin_type = 'AUTHENTICATION' AND plugin_status = 'ACTIVE'"
-    )
-    told = [str(row[0]) for row in queries.rows("SHOW PRIVILEGES")]
-    return Here(
-        facts,
-        frozenset(str(row[0]) for row in plugins),
-        frozenset(name.upper() for name in told) | {ALL, USAGE},
-        frozenset(name for name in told if name.isupper() and not is_mariadb(facts)),
-        frozenset(names),
-    )
+_MASKED_HOST: Final = re.compile(r"[0-9.]+/[0-9]{1,2}")
+"""A range of addresses as MySQL knows it from 8.0.23 on, and MariaDB (11.8) does not."""
+_SPLIT: Final = (11, 0)
+"""MariaDB: from this version on SUPER gives less."""
+_OF_SUPER: Final = frozenset(
+    {
+        "BINLOG ADMIN",
+        "BINLOG MONITOR",
+        "BINLOG REPLAY",
+        "CONNECTION ADMIN",
+        "FEDERATED ADMIN",
+        "REPLICATION MASTER ADMIN",
+        "REPLICATION SLAVE ADMIN",
+        "SET USER",
+        "SLAVE MONITOR",
+    }
+)
+"""What it gave before: what the server (11.8) itself adds to an account of an older version."""
+_SINCE: Final = {
+    "password history": (8, 0, 3),
+    "password reuse interval": (8, 0, 3),
+    "password require current": (8, 0, 13),
+    "failed login attempts": (8, 0, 19),
+    "password lock time": (8, 0, 19),
+    "attribute": (8, 0, 21),
+}
+"""Properties that MySQL knows from a version on (its manual, CREATE USER, release notes)."""
+_FACTORS_SINCE: Final = (8, 0, 27)
+_HEXADECIMAL_SINCE: Final = (8, 0, 17)
 
 
 def fit(accounts: Sequence[Account], server: Here) -> list[Fitted]:
@@ -97,6 +95,7 @@ class _Fitting:
         self._account = account
         self._name = name
         self._definition = Definition()
+        self._source = account.source if isinstance(account, SourceAccount) else None
         self._findings: list[Finding] = []
 
     @property
@@ -124,6 +123,10 @@ class _Fitting:
             self._for_mysql()
         if self._name.host is not None and not self._definition.is_role:
             self._look_for_plugins()
+        if len(self._name.name) > self._server.longest_name:
+            self.fault(f"{self._server.title} takes names of {self._server.longest_name} characters at most")
+        if _MASKED_HOST.fullmatch(self._name.host or ""):
+            self._look_at_mask()
 
     def _for_mariadb(self) -> None:
         made = self._definition
@@ -135,10 +138,32 @@ class _Fitting:
         self._leave_out(known)
 
     def _for_mysql(self) -> None:
-        made = self._definition
-        self._leave_out(
-            replace(made, limits=tuple(limit for limit in made.limits if limit[0] != "MAX_STATEMENT_TIME"))
+        made, version = self._definition, self._server.facts.version_number
+        if len(made.factors) > 1 and not made.alternatives and version < _FACTORS_SINCE:
+            self.fault(f"{self._server.title} asks for one factor only")
+        if made.secrets() and version < _HEXADECIMAL_SINCE:
+            self.fault(f"{self._server.title} takes no hash in hexadecimal")
+        limits = tuple(
+            (key, value)
+            for key, value in made.limits
+            if key != "MAX_STATEMENT_TIME" and not value.startswith("-")
         )
+        known = replace(made, limits=limits)
+        if not known.is_role:
+            late = {name for name, since in _SINCE.items() if version < since}
+            known = known.without(late)
+        self._leave_out(known)
+
+    def _look_at_mask(self) -> None:
+        host, source = self._name.host, self._source
+        if is_mariadb(self._server.facts):
+            if source is None or source.flavour == "mysql":
+                self._warn(
+                    f"{self._server.title} takes {host} for the name of a host, from where nobody logs in",
+                    "make the account with the mask in full, such as 10.0.0.0/255.0.0.0",
+                )
+        elif source is not None and source.flavour == "mariadb":
+            self._warn(f"{self._server.title} takes {host} for a range of addresses, which it was not before")
 
     def _leave_out(self, known: Definition) -> None:
         kept = known.properties()
@@ -233,23 +258,47 @@ class _Fitting:
                 absent.add(name)
         if absent:
             told = few(sorted(absent))
-            self._warn(f"left out, for {self._server.title} does not know it: {told} ON {right.place.sql}")
+            brought = not is_mariadb(self._server.facts) and any("_" in name for name in absent)
+            self._warn(
+                f"left out, for {self._server.title} does not know it: {told} ON {right.place.sql}",
+                "if a plugin or a component brings it, install that first" if brought else None,
+            )
+        if right.place == EVERYTHING and ("SUPER", "") in kept and (ALL, "") not in kept:
+            kept |= self._with_super(kept)
         if not kept:
             if not right.option:
                 return
             kept = {(USAGE, "")}
-        fitting: Right | None = replace(right, privileges=frozenset(kept))
-        if fitting is not None and on(self._server.facts, "partial_revokes") and as_literal(fitting) is None:
+        whole = self._server.whole(right.place)
+        if whole and {name for name, column in kept if not column} >= whole:
+            # As the server says it itself; one of another version may know more, or less.
+            kept = {(ALL, "")}
+        fitting = replace(right, privileges=frozenset(kept))
+        if on(self._server.facts, "partial_revokes") and as_literal(fitting) is None:
             self._warn(f"left out, for {self._server.title} here takes names literally: {right.what}")
             return
         if right.place == EVERYTHING and (ALL, "") in kept and not is_mariadb(self._server.facts):
             # MySQL says later what that was.
-            static = self._server.privileges - self._server.dynamic - _NO_PRIVILEGES
+            static = self._server.privileges - self._server.dynamic - NO_PRIVILEGES
             yield replace(right, privileges=frozenset((name, "") for name in static))
             if self._server.dynamic:
                 yield replace(right, privileges=frozenset((name, "") for name in self._server.dynamic))
         else:
             yield replace(right, privileges=frozenset(kept))
 
-
-_NO_PRIVILEGES: Final = frozenset({ALL, USAGE, "GRANT OPTION", "PROXY"})
+    def _with_super(self, kept: Collection[Privilege]) -> set[Privilege]:
+        """Give what is to be granted beside SUPER so that the account may do what it could."""
+        facts, source = self._server.facts, self._source
+        others = {(name, "") for name in _OF_SUPER & self._server.privileges} - set(kept)
+        if source is None or not is_mariadb(facts) or not others:
+            return set()
+        told = ", ".join(sorted(name for name, _ in others))
+        is_split, was_split = facts.version_number >= _SPLIT, source.version >= _SPLIT
+        if source.flavour == "mariadb" and is_split and not was_split:
+            self._warn(f"granted too, for SUPER of {self._server.title} does not include it any more: {told}")
+            return others
+        if is_split and source.flavour == "mysql":
+            self._warn(f"SUPER of {self._server.title} does not include {told}")
+        elif not is_split and (was_split or source.flavour == "mysql"):
+            self._warn(f"SUPER of {self._server.title} includes also: {told}")
+        return set()

@@ -50,6 +50,9 @@ def alteration(name: Name, wanted: Definition, present: Definition, flavour: Fla
     first = slice(None) if flavour == "mariadb" else slice(1)
     if wanted.factors[first] != present.factors[first] or (present.expired and not wanted.expired):
         clauses.append(_identified(wanted, flavour, first=True))
+    if flavour == "mysql" and present.lifetime and wanted.lifetime is None:
+        # Else 9.7 goes on saying the old number of days (SHOW CREATE USER) until FLUSH PRIVILEGES.
+        made.append(f"{altered} PASSWORD EXPIRE NEVER")
     limits = dict(wanted.limits)
     names = [*_LIMITS, "MAX_STATEMENT_TIME"] if flavour == "mariadb" else _LIMITS
     clauses += [_require(wanted), "WITH " + " ".join(f"{key} {limits.get(key, 0)}" for key in names)]

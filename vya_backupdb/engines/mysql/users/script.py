@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
-from vya_backupdb.engines.mysql.facts import on, titled
+from vya_backupdb.engines.mysql.facts import on
 from vya_backupdb.engines.mysql.queries import DENIED, Queries, QueryError
 from vya_backupdb.engines.mysql.script.lexer import Kind, scan
 from vya_backupdb.engines.mysql.script.modes import PLAIN
@@ -15,6 +15,7 @@ from vya_backupdb.engines.mysql.users import reading
 from vya_backupdb.engines.mysql.users.definition import PUBLIC, Definition, Name
 from vya_backupdb.engines.mysql.users.parsing import definition_in, rights_in
 from vya_backupdb.engines.mysql.users.rights import Right, arranged, as_literal, as_pattern, marks
+from vya_backupdb.engines.mysql.users.source import Source, SourceAccount, line_of, source_in
 from vya_backupdb.engines.mysql.users.words import UnknownStatementError
 from vya_backupdb.errors import BackupError, VerificationError
 from vya_backupdb.model import Account, DumpTool, Finding, Section, SectionKind, ServerFacts
@@ -68,7 +69,7 @@ class MySQLAccountScript:
 
     def _header(self, literal: bool) -> bytes:
         lines = [*_SETTINGS, *([_LITERAL] if literal else [])]
-        return f"-- accounts of {titled(self._facts)}\n".encode() + _script(lines)
+        return line_of(self._facts) + _script(lines)
 
     def _refuse_twins(self, accounts: Sequence[reading.Found]) -> None:
         labels = Counter(found.name.label for found in accounts)
@@ -106,6 +107,7 @@ def accounts_in(script: Iterable[Section]) -> list[Account]:
     """Read a script of accounts. Raises VerificationError for what is none."""
     reader = _Reader()
     for section in script:
+        reader.source = reader.source or source_in(section.body)
         try:
             for statement in _statements(section.body):
                 reader.take(statement)
@@ -130,6 +132,7 @@ class _Reader:
     """Takes a script's statements in their order."""
 
     def __init__(self) -> None:
+        self.source: Source | None = None
         self._created: dict[Name, list[bytes]] = {}
         self._definitions: dict[Name, Definition] = {}
         self._rights: dict[Name, list[Right]] = {}
@@ -171,7 +174,7 @@ class _Reader:
         if self._literal:
             rights = [as_pattern(right) for right in rights]
         ordered = arranged(rights)
-        return Account(
+        return SourceAccount(
             name.name,
             name.host,
             "role" if is_role else "user",
@@ -180,6 +183,7 @@ class _Reader:
             definition.properties(),
             definition.secrets(),
             marks(ordered),
+            self.source,
         )
 
 

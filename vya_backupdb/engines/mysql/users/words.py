@@ -142,8 +142,9 @@ class Words:
         return int(word)
 
     def decimal(self) -> str:
-        """Take a number, which may have decimals."""
-        whole = str(self.number())
+        """Take a number, which may have decimals, and a sign (MariaDB: MAX_USER_CONNECTIONS -1)."""
+        sign = "-" if self.sign("-") else ""
+        whole = f"{sign}{self.number()}"
         if not self.sign("."):
             return whole
         decimals = self.next_word()
