@@ -165,7 +165,8 @@ def may(server: ScratchServer, user: str, password: str) -> set[str]:
             run_sql(login, sql)
             able.add(name)
         except ClientError as error:
-            assert "1227" in str(error)
+            if "1227" not in str(error):
+                raise
     return able
 
 
@@ -221,9 +222,9 @@ def test_what_is_all_here_and_was_not_there_is_the_same(
 
 def test_all_privileges_one_by_one_are_all_privileges(empty: Servers) -> None:
     """What a newer version adds is in none of them: it lists what it was given."""
-    names = run_sql(empty.new, "SHOW PRIVILEGES").splitlines()
-    listed = {line.split("\t")[0] for line in names} - {"Grant option", "Proxy", "Usage", "Show Create Routine"}
-    one = moved(empty.new, empty.old, f"CREATE ROLE every; GRANT {', '.join(listed)} ON *.* TO every")["every"]
+    names = {line.split("\t")[0] for line in run_sql(empty.new, "SHOW PRIVILEGES").splitlines()}
+    listed = ", ".join(names - {"Grant option", "Proxy", "Usage", "Show Create Routine"})
+    one = moved(empty.new, empty.old, f"CREATE ROLE every; GRANT {listed} ON *.* TO every")["every"]
     assert one.after is not None
     assert {grant.what for grant in one.after.grants} == {"ALL PRIVILEGES ON *.*"}
 
