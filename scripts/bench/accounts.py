@@ -99,9 +99,9 @@ def script(flavour: Flavour, number: int) -> Iterator[str]:
         yield f"GRANT SELECT ON `shared\\_%`.* TO {name};"
         if one % 3 == 0:
             yield f"GRANT SELECT (id, a), UPDATE (b), DELETE ON bench.t TO {name};"
-        role = f"bench_role_{one % _ROLES}"
-        yield f"GRANT {role} TO {name};"
-        yield f"SET DEFAULT ROLE {role} {'TO' if flavour == 'mysql' else 'FOR'} {name};"
+        granted = f"bench_role_{one % _ROLES}"
+        yield f"GRANT {granted} TO {name};"
+        yield f"SET DEFAULT ROLE {granted} {'TO' if flavour == 'mysql' else 'FOR'} {name};"
 
 
 if __name__ == "__main__":
