@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 from scripts.sample.clients import quoted, run_sql
 from tests.integration.mysql_support import connected
@@ -172,8 +173,8 @@ def empty(server: ScratchServer) -> None:
             if account.name in ("root", "mariadb.sys") or account.name.startswith("mysql."):
                 continue
             if account.host is None and account.name == "PUBLIC":
-                connector.accounts().execute(b"REVOKE SELECT ON u_shop.t FROM PUBLIC")
-                connector.accounts().execute(b"REVOKE r3 FROM PUBLIC")
+                for statement in connector.accounts().alter(replace(account, grants=()), account):
+                    connector.accounts().execute(statement)
         for account in connector.accounts().present():
             if account.name in ("root", "mariadb.sys", "PUBLIC") or account.name.startswith("mysql."):
                 continue

@@ -323,3 +323,25 @@ def test_mariadb_to_mysql_names_what_is_lost(mariadb: ScratchServer, mysql_targe
     faults = {f.object: f.what for f in found if f.severity is Severity.FAULT}
     assert "mysql_native_password" in faults["plain@%"]
     assert "PUBLIC" in faults
+
+
+def test_mariadb_an_account_that_the_server_does_not_find_is_named(mariadb: ScratchServer) -> None:
+    """A blank at the end of a name is lost in the tables, and is there in the server's memory."""
+    with prepared(mariadb, accounts=False):
+        run_sql(mariadb, "CREATE USER 'blank '@localhost")
+        try:
+            with pytest.raises(BackupError, match="blank@localhost is in the server's tables") as raised:
+                dump_of(mariadb)
+        finally:
+            run_sql(mariadb, "DROP USER 'blank '@localhost")
+    assert "FLUSH PRIVILEGES" in str(raised.value.cure)
+
+
+def test_an_account_that_is_dropped_meanwhile_is_no_failure(source: ScratchServer) -> None:
+    run_sql(source, "CREATE USER passing")
+    with connected(source) as connector:
+        script = iter(connector.accounts().dump())
+        made = [next(script), next(script)]
+        run_sql(source, "DROP USER passing")
+        found = ENGINE.accounts([*made, *script])
+    assert len(found) >= 40

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from vya_backupdb.engines.mysql.facts import is_mariadb, on
 from vya_backupdb.engines.mysql.naming import few
-from vya_backupdb.engines.mysql.queries import Queries
+from vya_backupdb.engines.mysql.queries import Queries, QueryError
 from vya_backupdb.engines.mysql.users.definition import NEW_ROLE, Definition, Factor, Name
 from vya_backupdb.engines.mysql.users.parsing import limit, rights_told
 from vya_backupdb.engines.mysql.users.rendering import creation
@@ -48,6 +48,8 @@ _MYSQL: Final = {
 }
 """What is asked of mysql.user, and how."""
 _ASKED: Final = f"SELECT {', '.join(_MYSQL.values())} FROM mysql.user ORDER BY user, host"  # noqa: S608
+_NO_SUCH_GRANT: Final = 1141
+"""ER_NONEXISTING_GRANT."""
 _DEVICES: Final = frozenset({"requires_registration", "passwordless"})
 
 
@@ -87,7 +89,7 @@ class Accounts:
     def rights(self, account: Found) -> tuple[Right, ...]:
         """Give what an account is granted itself. Raises QueryError."""
         found: list[Right] = []
-        for (line,) in self._queries.rows(f"SHOW GRANTS FOR {account.name.sql}"):
+        for line in self._told(account.name):
             try:
                 grantee, rights = rights_told(line.encode("utf-8", "surrogateescape"))
             except UnknownStatementError:
@@ -101,6 +103,22 @@ class Accounts:
         if roles := self._defaults().get(account.name):
             found.append(Right("default", accounts=tuple(sorted(roles))))
         return arranged(found)
+
+    def _told(self, name: Name) -> list[str]:
+        """Give the lines of SHOW GRANTS; none for an account that was dropped since they were listed."""
+        try:
+            return [str(line) for (line,) in self._queries.rows(f"SHOW GRANTS FOR {name.sql}")]
+        except QueryError as error:
+            if error.code != _NO_SUCH_GRANT:
+                raise
+            table = "global_priv" if is_mariadb(self._facts) else "user"
+            asked = f"SELECT COUNT(*) FROM mysql.{table} WHERE user = %s AND host = %s"  # noqa: S608
+            if not self._queries.value(asked, name.name, name.host or ""):
+                return []
+            raise BackupError(
+                f"{self._queries.instance.id}: {name.label} is in the server's tables and not in its memory",
+                cure="FLUSH PRIVILEGES, which reads them anew (MariaDB: a name that ends in a blank?)",
+            ) from error
 
     def _defaults(self) -> dict[Name, list[Name]]:
         """Give MySQL's default roles; MariaDB's are among the grants."""
