@@ -22,6 +22,7 @@ from vya_backupdb.config.models import Tls
 from vya_backupdb.credentials.vault import Credential
 from vya_backupdb.engines.mysql.connector import MySQLConnector
 from vya_backupdb.engines.mysql.engine import ENGINE
+from vya_backupdb.engines.mysql.queries import QueryError
 from vya_backupdb.errors import ConnectionFailed
 from vya_backupdb.scratch import ScratchServer, start
 
@@ -297,3 +298,30 @@ def test_a_server_without_tls_is_refused_where_tls_is_asked_for(mysql_server: Sc
         for tls in (None, Tls(mode="disable")):
             done = dumped(server, "shop", PLAIN, tls=tls)
             assert done.returncode == 0, done.stderr
+
+
+def test_several_statements_are_one_question_only_where_they_are_meant_to_be(
+    mysql_server: ScratchServer,
+) -> None:
+    with connected(mysql_server) as connector:
+        queries = connector._queries
+        assert queries.rows_of_each(["SELECT 1", "SELECT 2, 3 FROM DUAL WHERE 0", "SELECT 'a;b'"]) == [
+            [(1,)],
+            [],
+            [("a;b",)],
+        ]
+        with pytest.raises(QueryError) as raised:
+            queries.rows_of_each(["SELECT 1", "SELECT nothing", "SET @later = 1"])
+        assert raised.value.code == 1054
+        assert queries.value("SELECT @later") is None
+        with pytest.raises(QueryError) as raised:
+            queries.rows("SELECT 1; SELECT 2")
+        assert raised.value.code == 1064
+
+
+def test_a_connection_that_is_lost_among_several_statements_is_named(mysql_server: ScratchServer) -> None:
+    with connected(mysql_server) as connector:
+        number = connector._queries.value("SELECT CONNECTION_ID()")
+        run_sql(mysql_server, f"KILL {number}")
+        with pytest.raises(ConnectionFailed, match="db1"):
+            connector._queries.rows_of_each(["SELECT 1", "SELECT 2"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import pymysql
@@ -80,6 +81,21 @@ class Queries:
                 return list(cursor.fetchall())
             except (pymysql.err.Error, OSError) as error:
                 raise self._failure(error) from error
+
+    def rows_of_each(self, statements: Sequence[str]) -> list[list[Row]]:
+        """Give the rows of several statements, which go to the server and come back together.
+
+        Raises QueryError for the first that fails, as `rows` does; those after it are not executed.
+        """
+        try:
+            with self._wire.several_statements(), self._wire.cursor() as cursor:
+                cursor.execute(";".join(statements))
+                answers = [list(cursor.fetchall())]
+                while cursor.nextset():
+                    answers.append(list(cursor.fetchall()))
+                return answers
+        except (pymysql.err.Error, OSError) as error:
+            raise self._failure(error) from error
 
     def named_rows(self, sql: str) -> list[dict[str, str]]:
         """Give the rows of a SHOW statement by lower-case column name; NULL is the empty string."""

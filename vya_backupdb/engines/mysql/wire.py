@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pymysql
 from pymysql.connections import Connection, MySQLResult
-from pymysql.constants import CLIENT, CR
+from pymysql.constants import CLIENT, COMMAND, CR
 from pymysql.cursors import Cursor
 
 from vya_backupdb.config.models import Instance, Tls
@@ -28,6 +29,8 @@ from vya_backupdb.errors import ConfigurationError
 _WRITE_TIMEOUT: Final = 300.0
 """Seconds that a server may take no byte of a statement while it holds the connection open."""
 
+_SEVERAL_STATEMENTS_ON: Final = b"\0\0"
+_SEVERAL_STATEMENTS_OFF: Final = b"\1\0"
 _KEEPALIVE: Final = ((socket.TCP_KEEPIDLE, 60), (socket.TCP_KEEPINTVL, 15), (socket.TCP_KEEPCNT, 8))
 """A peer whose machine is gone is noticed after three minutes, also while a statement runs for hours."""
 
@@ -43,6 +46,7 @@ class Wire(_Connection):
 
     _read_timeout: float | None
     _result: MySQLResult | None
+    _execute_command: Callable[[int, bytes], None]
     server_capabilities: int
 
     def __init__(self, **options: Any) -> None:
@@ -58,6 +62,20 @@ class Wire(_Connection):
             self.release()
             raise
         self._read_timeout = read_timeout
+
+    @contextmanager
+    def several_statements(self) -> Iterator[None]:
+        """Take several statements in one text, which is off otherwise (COM_SET_OPTION)."""
+        self._set_option(_SEVERAL_STATEMENTS_ON)
+        try:
+            yield
+        finally:
+            if self.open:
+                self._set_option(_SEVERAL_STATEMENTS_OFF)
+
+    def _set_option(self, option: bytes) -> None:
+        self._execute_command(COMMAND.COM_SET_OPTION, option)
+        self._read_packet()  # type: ignore[no-untyped-call]  # so in the stubs of PyMySQL
 
     def warning_count(self) -> int:
         """Give the number of warnings of the last statement."""

@@ -15,7 +15,7 @@ from vya_backupdb.engines.mysql.users import fitting, reading
 from vya_backupdb.engines.mysql.users.altering import regranting
 from vya_backupdb.engines.mysql.users.definition import Name
 from vya_backupdb.engines.mysql.users.here import here
-from vya_backupdb.engines.mysql.users.parsing import account_of, rights_of
+from vya_backupdb.engines.mysql.users.parsing import account_of, made_by, rights_of
 from vya_backupdb.engines.mysql.users.rendering import alteration
 from vya_backupdb.engines.mysql.users.script import MySQLAccountScript, explained
 from vya_backupdb.errors import MissingObject, StatementFailed, VyaBackupDBError
@@ -54,10 +54,9 @@ class MySQLAccounts:
         wanted = None if labels is None else frozenset(labels)
         accounts = []
         with explained(self._mend):
-            for found in self._server.all():
-                if wanted is not None and found.name.label not in wanted:
-                    continue
-                account = self._server.account(found, self._server.rights(found))
+            chosen = [found for found in self._server.all() if wanted is None or found.name.label in wanted]
+            for found, rights in self._server.with_rights(chosen):
+                account = self._server.account(found, rights)
                 if account.create or account.grants:
                     accounts.append(account)
         return accounts
@@ -70,8 +69,8 @@ class MySQLAccounts:
 
     def alter(self, wanted: Account, present: Account) -> Sequence[bytes]:
         """Give the statements that make an account that is there be as it is wanted."""
-        name, definition = account_of(wanted.create)
-        _, before = account_of(present.create)
+        name, definition = account_of(wanted)
+        _, before = account_of(present)
         granted = regranting(name, list(rights_of(wanted)), list(rights_of(present)))
         return [
             *alteration(name, definition, before, self._facts.flavour),
@@ -85,7 +84,7 @@ class MySQLAccounts:
         except QueryError as error:
             raise self._failure(statement, error) from None
         if is_mariadb(self._facts) and statement.startswith(b"CREATE ROLE "):
-            self._made.append(account_of([statement])[0])
+            self._made.append(made_by([statement])[0])
 
     def close(self) -> None:
         """Take back from the account that it is admin of what it made, where others are. Never raises.

@@ -87,6 +87,8 @@ class Definition:
 
     def without(self, properties: Collection[str]) -> Definition:
         """Give it without these of its properties, as `properties` calls them."""
+        if not properties:
+            return self
         usual = Definition()
         fields = {field for name, field in _FIELDS.items() if name in properties}
         return replace(self, **{field: getattr(usual, field) for field in fields})

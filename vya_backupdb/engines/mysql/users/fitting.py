@@ -63,7 +63,7 @@ _HEXADECIMAL_SINCE: Final = (8, 0, 17)
 def fit(accounts: Sequence[Account], server: Here) -> list[Fitted]:
     """Say of each account, in order, what of it the server can have."""
     taken: set[Name] = set()
-    read = [(account, *account_of(account.create)) for account in accounts]
+    read = [(account, *account_of(account)) for account in accounts]
     names = {name: _renamed(name, definition, account, server) for account, name, definition in read}
     started = []
     for account, name, definition in read:

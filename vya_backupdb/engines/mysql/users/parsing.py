@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 
 from vya_backupdb.engines.mysql.users.definition import NEW_ROLE, PUBLIC, Definition, Factor, Name
 from vya_backupdb.engines.mysql.users.rights import GrantOfRight, Place, Privilege, Right
+from vya_backupdb.engines.mysql.users.source import SourceAccount
 from vya_backupdb.engines.mysql.users.words import UnknownStatementError, Words
 from vya_backupdb.model import Account
 
@@ -25,11 +26,15 @@ _KINDS: Final = frozenset({"", "TABLE", "PROCEDURE", "FUNCTION", "PACKAGE", "PAC
 """What privileges may be about, as it stands before the name."""
 
 
-def account_of(statements: Iterable[bytes]) -> tuple[Name, Definition]:
-    """Read the statements that make one account.
+def account_of(account: Account) -> tuple[Name, Definition]:
+    """Give what makes an account. Raises UnknownStatementError."""
+    if isinstance(account, SourceAccount) and account.definition is not None:
+        return Name(account.name, account.host), account.definition
+    return made_by(account.create)
 
-    Raises UnknownStatementError.
-    """
+
+def made_by(statements: Iterable[bytes]) -> tuple[Name, Definition]:
+    """Read the statements that make one account. Raises UnknownStatementError."""
     name, definition = Name(PUBLIC, None), NEW_ROLE
     for statement in statements:
         name, definition = definition_in(statement, definition)

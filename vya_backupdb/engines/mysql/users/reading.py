@@ -50,6 +50,8 @@ _MYSQL: Final = {
 _ASKED: Final = f"SELECT {', '.join(_MYSQL.values())} FROM mysql.user ORDER BY user, host"  # noqa: S608
 _NO_SUCH_GRANT: Final = 1141
 """ER_NONEXISTING_GRANT."""
+_AT_ONCE: Final = 100
+"""Accounts whose grants are asked for at once: one by one, most of the time goes into waiting."""
 _DEVICES: Final = frozenset({"requires_registration", "passwordless"})
 
 
@@ -86,35 +88,47 @@ class Accounts:
         found = list(_mariadb(self._queries) if is_mariadb(self._facts) else _mysql(self._queries))
         return sorted(found, key=lambda account: not account.is_role)
 
-    def rights(self, account: Found) -> tuple[Right, ...]:
-        """Give what an account is granted itself. Raises QueryError."""
+    def with_rights(self, accounts: Sequence[Found]) -> Iterator[tuple[Found, tuple[Right, ...]]]:
+        """Give accounts with what each is granted itself. Raises QueryError."""
+        for first in range(0, len(accounts), _AT_ONCE):
+            some = accounts[first : first + _AT_ONCE]
+            for account, lines in zip(some, self._told([found.name for found in some]), strict=True):
+                yield account, self._rights(account.name, lines)
+
+    def _rights(self, name: Name, lines: Iterable[str]) -> tuple[Right, ...]:
         found: list[Right] = []
-        for line in self._told(account.name):
+        for line in lines:
             try:
                 grantee, rights = rights_told(line.encode("utf-8", "surrogateescape"))
             except UnknownStatementError:
                 raise BackupError(
-                    f"{self._queries.instance.id}: a grant of {account.name.label} cannot be read"
+                    f"{self._queries.instance.id}: a grant of {name.label} cannot be read"
                 ) from None
-            if grantee == account.name:  # of a role MariaDB tells also what other roles give it
+            if grantee == name:  # of a role MariaDB tells also what other roles give it
                 found += rights
         if on(self._facts, "partial_revokes"):
             found = [as_pattern(right) for right in found]
-        if roles := self._defaults().get(account.name):
+        if roles := self._defaults().get(name):
             found.append(Right("default", accounts=tuple(sorted(roles))))
         return arranged(found)
 
-    def _told(self, name: Name) -> list[str]:
-        """Give the lines of SHOW GRANTS; none for an account that was dropped since they were listed."""
+    def _told(self, names: Sequence[Name]) -> list[list[str]]:
+        """Give the lines of SHOW GRANTS of each; none for an account that was dropped meanwhile."""
+        asked = [f"SHOW GRANTS FOR {name.sql}" for name in names]
         try:
-            return [str(line) for (line,) in self._queries.rows(f"SHOW GRANTS FOR {name.sql}")]
+            return [[str(line) for (line,) in rows] for rows in self._queries.rows_of_each(asked)]
         except QueryError as error:
             if error.code != _NO_SUCH_GRANT:
                 raise
-            table = "global_priv" if is_mariadb(self._facts) else "user"
-            asked = f"SELECT COUNT(*) FROM mysql.{table} WHERE user = %s AND host = %s"  # noqa: S608
-            if not self._queries.value(asked, name.name, name.host or ""):
-                return []
+            if len(names) > 1:
+                return [lines for name in names for lines in self._told([name])]
+            self._look_for(names[0], error)
+            return [[]]
+
+    def _look_for(self, name: Name, error: QueryError) -> None:
+        table = "global_priv" if is_mariadb(self._facts) else "user"
+        asked = f"SELECT COUNT(*) FROM mysql.{table} WHERE user = %s AND host = %s"  # noqa: S608
+        if self._queries.value(asked, name.name, name.host or ""):
             raise BackupError(
                 f"{self._queries.instance.id}: {name.label} is in the server's tables and not in its memory",
                 cure="FLUSH PRIVILEGES, which reads them anew (MariaDB: a name that ends in a blank?)",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -59,8 +60,7 @@ class MySQLAccountScript:
         for found in chosen:
             if statements := server.account(found, ()).create:
                 yield _section(SectionKind.SCHEMA, found.name, _script(statements))
-        for found in chosen:
-            rights = server.rights(found)
+        for found, rights in server.with_rights(chosen):
             if literal:
                 rights = tuple(right for right in map(as_literal, rights) if right is not None)
             grants = [right.statement(found.name).encode("utf-8", "surrogateescape") for right in rights]
@@ -118,8 +118,18 @@ def accounts_in(script: Iterable[Section]) -> list[Account]:
     return reader.accounts()
 
 
+_PLAIN: Final = rb"[^;'`\"#/\\$\n-]*"
+_OURS: Final = re.compile(
+    rb"((?:GRANT|REVOKE|CREATE|ALTER|SET) " + _PLAIN + rb"(?:(?:`[^`]*`|'[^'\\]*')" + _PLAIN + rb")*);\n"
+)
+"""A statement as this module writes it, but one with a backslash: where it ends is plain to see."""
+
+
 def _statements(body: bytes) -> Iterator[bytes]:
     pos = 0
+    while (found := _OURS.match(body, pos)) is not None:
+        yield found[1]
+        pos = found.end()
     while (unit := scan(body, pos, b";", PLAIN, final=True)) is not None and unit.kind is not Kind.REST:
         if unit.kind is not Kind.STATEMENT or unit.argument:
             raise UnknownStatementError
@@ -184,6 +194,7 @@ class _Reader:
             definition.secrets(),
             marks(ordered),
             self.source,
+            definition,
         )
 
 

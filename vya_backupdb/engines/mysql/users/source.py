@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from vya_backupdb.engines.mysql.facts import titled
+from vya_backupdb.engines.mysql.users.definition import Definition
 from vya_backupdb.model import Account, Flavour, ServerFacts
 
 _LINE: Final = re.compile(rb"\A-- accounts of (MySQL|MariaDB) ([0-9]{1,4}(?:\.[0-9]{1,4})*)")
@@ -26,6 +27,8 @@ class SourceAccount(Account):
 
     source: Source | None = None
     """None: the script does not say."""
+    definition: Definition | None = None
+    """What its statements say, so that they need not be read again."""
 
 
 def line_of(facts: ServerFacts) -> bytes:
