@@ -7,7 +7,7 @@ import pytest
 from vya_backupdb.engines.mysql.users.fitting import fit
 from vya_backupdb.engines.mysql.users.here import Here
 from vya_backupdb.engines.mysql.users.rights import ALL, USAGE
-from vya_backupdb.engines.mysql.users.script import accounts_in
+from vya_backupdb.engines.mysql.users.script_reading import accounts_in
 from vya_backupdb.model import Fitted, Flavour, Section, SectionKind, ServerFacts, Severity
 
 RULES = (

@@ -16,7 +16,7 @@ from vya_backupdb.engines.mysql.restore.belonging import MySQLTables
 from vya_backupdb.engines.mysql.restore.owners import ownerships
 from vya_backupdb.engines.mysql.restore.restoring import statements
 from vya_backupdb.engines.mysql.script.reader import MySQLScriptReader
-from vya_backupdb.engines.mysql.users.script import accounts_in
+from vya_backupdb.engines.mysql.users.script_reading import accounts_in
 from vya_backupdb.model import (
     Account,
     DumpPlan,
