@@ -82,7 +82,9 @@ def test_a_name_of_an_account_ends_where_it_ends() -> None:
     """What stands in quotes is a name or a string, whatever it is made of."""
     name = "a`; DROP DATABASE shop; -- */ '\" \\ \n"
     quoted = "`" + name.replace("`", "``") + "`@`%`"
-    body = f"CREATE USER {quoted} ATTRIBUTE '{{\"a\": \"; DROP\\'''\\n\\\\\"}}';\nGRANT SELECT ON {quoted.split('@')[0]}.* TO {quoted};\n"
+    attribute = """'{"a": "; DROP\\'''\\n\\\\"}'"""
+    grant = f"GRANT SELECT ON {quoted.removesuffix('@`%`')}.* TO {quoted};\n"
+    body = f"CREATE USER {quoted} ATTRIBUTE {attribute};\n{grant}"
     (found,) = accounts_in([Section(SectionKind.SCHEMA, body.encode())])
     assert (found.name, found.host) == (name, "%")
     assert found.properties["attribute"] == '{"a": "; DROP\'\'\n\\"}'
