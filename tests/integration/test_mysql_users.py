@@ -20,6 +20,9 @@ from tests.integration.mysql_users_support import (
     told,
 )
 from vya_backupdb.engines.mysql.engine import ENGINE
+from vya_backupdb.engines.mysql.users import granted, here, reading
+from vya_backupdb.engines.mysql.users.definition import Name
+from vya_backupdb.engines.mysql.users.granted import Granted
 from vya_backupdb.errors import BackupError, MissingObject, StatementFailed, VerificationError
 from vya_backupdb.model import Account, Section, SectionKind, Severity
 from vya_backupdb.scratch import ScratchServer
@@ -239,6 +242,35 @@ def test_an_account_that_is_dropped_meanwhile_is_no_failure(source: ScratchServe
         run_sql(source, "DROP USER passing")
         found = ENGINE.accounts([*made, *script])
     assert len(found) >= 40
+
+
+def test_the_tables_say_the_same_of_grants_as_the_server(
+    source: ScratchServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many accounts are read from tables; here they are few, so both can be asked."""
+    with connected(source) as connector:
+        accounts = connector.accounts()
+        told = {account.label: account for account in accounts.present()}
+        tables = Granted(connector._queries, connector.facts)
+        understood = [account for account in told.values() if tables.of(Name(account.name, account.host))]
+        assert len(understood) >= 16  # most of the others have none
+        monkeypatch.setattr(reading, "_AT_ONCE", 1)
+        read = {account.label: account for account in accounts.present()}
+    assert read == told
+
+
+def test_what_is_not_understood_of_the_tables_is_asked_of_the_server(
+    source: ScratchServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = Name("g_global", "%")
+    with connected(source) as connector:
+        told = {account.label: account for account in connector.accounts().present()}
+        monkeypatch.setattr(here, "_OTHERWISE", {"RELOAD": "WHAT A LATER VERSION MAY KNOW"})
+        monkeypatch.setattr(granted, "_BITS", granted._BITS[:6])
+        assert Granted(connector._queries, connector.facts).of(name) is None
+        monkeypatch.setattr(reading, "_AT_ONCE", 1)
+        read = {account.label: account for account in connector.accounts().present()}
+    assert read == told
 
 
 # ---------------------------------------------------------------------------- one flavour only

@@ -10,6 +10,7 @@ from tests.conftest import plugins
 from tests.integration.mysql_certificates import Certificates, signed_certificates
 from tests.integration.mysql_logins import logins, outcome, with_objects
 from tests.integration.mysql_users_support import accounts_of, restore, told
+from vya_backupdb.engines.mysql.users import reading
 from vya_backupdb.scratch import ScratchServer, start
 
 LOGGED_IN = "who\t"
@@ -69,3 +70,11 @@ def test_nobody_logs_in_with_another_password(
         for server in (source, target):
             said = outcome(server, login, certificates, "another")
             assert said in (["1045"], ["1698"]), (login.name, said)
+
+
+def test_the_tables_say_the_same_of_their_grants_as_the_server(
+    source: ScratchServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = accounts_of(source)
+    monkeypatch.setattr(reading, "_AT_ONCE", 1)
+    assert accounts_of(source) == told

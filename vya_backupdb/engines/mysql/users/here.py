@@ -16,6 +16,9 @@ from vya_backupdb.model import ServerFacts
 _OTHERWISE: Final = {
     "CREATE TMP TABLE": "CREATE TEMPORARY TABLES",
     "DELETE VERSIONING ROWS": "DELETE HISTORY",
+    "SHOW DB": "SHOW DATABASES",
+    "REPL SLAVE": "REPLICATION SLAVE",
+    "REPL CLIENT": "REPLICATION CLIENT",
 }
 """Privileges that the server's tables call by another name than its statements."""
 NO_PRIVILEGES: Final = frozenset({ALL, USAGE, "GRANT OPTION", "PROXY"})
@@ -75,13 +78,13 @@ def here(queries: Queries, facts: ServerFacts, names: Collection[Name]) -> Here:
         frozenset(name.upper() for name in told) | {ALL, USAGE},
         frozenset(name for name in told if name.isupper() and not is_mariadb(facts)),
         frozenset(names),
-        _spoken(name.removesuffix("_priv") for table, name in columns if table == "db" and "_priv" in name),
-        _spoken(re.findall(r"'([^']*)'", tables)),
+        spoken(name.removesuffix("_priv") for table, name in columns if table == "db" and "_priv" in name),
+        spoken(re.findall(r"'([^']*)'", tables)),
         longest_name or 32,
     )
 
 
-def _spoken(names: Iterable[str]) -> frozenset[str]:
-    """Give privileges as statements call them."""
-    spoken = (name.replace("_", " ").upper() for name in names)
-    return frozenset(_OTHERWISE.get(name, name) for name in spoken if name != "GRANT")
+def spoken(names: Iterable[str]) -> frozenset[str]:
+    """Give privileges as statements call them, from how tables do; the option to grant is none."""
+    capitals = ((name if name.isupper() else name.replace("_", " ").upper()) for name in names)
+    return frozenset(_OTHERWISE.get(name, name) for name in capitals if name != "GRANT")

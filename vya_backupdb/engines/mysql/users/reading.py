@@ -16,6 +16,7 @@ from vya_backupdb.engines.mysql.facts import is_mariadb, on
 from vya_backupdb.engines.mysql.naming import few
 from vya_backupdb.engines.mysql.queries import Queries, QueryError
 from vya_backupdb.engines.mysql.users.definition import NEW_ROLE, Definition, Factor, Name
+from vya_backupdb.engines.mysql.users.granted import Granted
 from vya_backupdb.engines.mysql.users.parsing import limit, rights_told
 from vya_backupdb.engines.mysql.users.rendering import creation
 from vya_backupdb.engines.mysql.users.rights import Right, arranged, as_pattern, marks
@@ -51,7 +52,8 @@ _ASKED: Final = f"SELECT {', '.join(_MYSQL.values())} FROM mysql.user ORDER BY u
 _NO_SUCH_GRANT: Final = 1141
 """ER_NONEXISTING_GRANT."""
 _AT_ONCE: Final = 100
-"""Accounts whose grants are asked for at once: one by one, most of the time goes into waiting."""
+"""Accounts whose grants are asked for at once by SHOW GRANTS: one by one, most of the time is waiting.
+Those of more accounts than that are read from the server's tables."""
 _DEVICES: Final = frozenset({"requires_registration", "passwordless"})
 
 
@@ -90,12 +92,19 @@ class Accounts:
 
     def with_rights(self, accounts: Sequence[Found]) -> Iterator[tuple[Found, tuple[Right, ...]]]:
         """Give accounts with what each is granted itself. Raises QueryError."""
+        granted = Granted(self._queries, self._facts) if len(accounts) > _AT_ONCE else None
         for first in range(0, len(accounts), _AT_ONCE):
             some = accounts[first : first + _AT_ONCE]
-            for account, lines in zip(some, self._told([found.name for found in some]), strict=True):
-                yield account, self._rights(account.name, lines)
+            read = {found.name: granted.of(found.name) if granted else None for found in some}
+            asked = [name for name, rights in read.items() if rights is None]
+            told = dict(zip(asked, self._told(asked), strict=True)) if asked else {}
+            for account in some:
+                rights = read[account.name]
+                if rights is None:
+                    rights = self._in_lines(account.name, told[account.name])
+                yield account, self._whole(account.name, rights)
 
-    def _rights(self, name: Name, lines: Iterable[str]) -> tuple[Right, ...]:
+    def _in_lines(self, name: Name, lines: Iterable[str]) -> list[Right]:
         found: list[Right] = []
         for line in lines:
             try:
@@ -104,12 +113,15 @@ class Accounts:
                 raise BackupError(
                     f"{self._queries.instance.id}: a grant of {name.label} cannot be read"
                 ) from None
-            if grantee == name:  # of a role MariaDB tells also what other roles give it
+            if name.host is not None or grantee == name:  # of a role MariaDB tells also what its roles have
                 found += rights
+        return found
+
+    def _whole(self, name: Name, found: list[Right]) -> tuple[Right, ...]:
         if on(self._facts, "partial_revokes"):
             found = [as_pattern(right) for right in found]
         if roles := self._defaults().get(name):
-            found.append(Right("default", accounts=tuple(sorted(roles))))
+            found = [*found, Right("default", accounts=tuple(sorted(roles)))]
         return arranged(found)
 
     def _told(self, names: Sequence[Name]) -> list[list[str]]:
