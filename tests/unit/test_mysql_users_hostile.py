@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from vya_backupdb.engines.mysql.users.accounts import quotes_secret
 from vya_backupdb.engines.mysql.users.script_reading import accounts_in
 from vya_backupdb.errors import VerificationError
 from vya_backupdb.model import Section, SectionKind
@@ -96,3 +97,21 @@ def test_an_account_may_be_made_and_changed_in_its_own_part() -> None:
     (found,) = accounts_in([*parts, Section(SectionKind.POST, b"GRANT SELECT ON *.* TO `a`@`%`;\n", "a@%")])
     assert found.properties["password expired"] == "yes"
     assert [grant.what for grant in found.grants] == ["SELECT ON *.*"]
+
+
+@pytest.mark.parametrize(
+    ("what", "quotes"),
+    [
+        ("Plugin 'caching_sha2_password' is not loaded", False),
+        ("near '0x24412430303524414243444546...'", True),
+        ("Invalid value: 'A$005$ABCDEF'", True),
+        ("Invalid value: 'd secret in a str'", True),
+        ("Operation CREATE USER failed for 'ABCDEFGHIJKL'@'%'", False),
+    ],
+)
+def test_a_message_of_the_server_with_a_piece_of_a_hash_is_known(what: str, *, quotes: bool) -> None:
+    statement = (
+        b"CREATE USER `ABCDEFGHIJKL`@`%` IDENTIFIED WITH 'caching_sha2_password'"
+        b" AS 0x24412430303524414243444546474849 ATTRIBUTE 'a quoted secret in a string'"
+    )
+    assert quotes_secret(what, statement) is quotes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -104,19 +104,35 @@ class MySQLAccounts:
 
     def _failure(self, statement: bytes, error: QueryError) -> StatementFailed:
         what = error.what
-        if error.code in _QUOTING or any(secret in what for secret in _literals(statement)):
+        if error.code in _QUOTING or quotes_secret(what, statement):
             what = f"{self._queries.instance.id}: the server does not take the statement ({error.code})"
         kind = MissingObject if error.code in _MISSING else StatementFailed
         return kind(what, cure=_CURES.get(error.code))
 
 
-def _literals(statement: bytes) -> list[str]:
-    """Give what may be a secret in a statement: its strings, also those in hexadecimal."""
-    return [
-        statement[start:end].decode("utf-8", "replace").strip("'")
-        for token, start, end in tokens(statement, PLAIN)
-        if (token is Token.STRING or statement[start : start + 2] == b"0x") and end - start > _SHORT
-    ]
+def quotes_secret(what: str, statement: bytes) -> bool:
+    """Whether a message has a piece of what may be a secret in the statement that it is about."""
+    return any(
+        secret[start : start + _SHORT] in what
+        for secret in _literals(statement)
+        for start in range(len(secret) - _SHORT + 1)
+    )
 
 
-_SHORT: Final = 12
+def _literals(statement: bytes) -> Iterator[str]:
+    """Give a statement's strings but the names of plugins, also those in hexadecimal, as both."""
+    before = b""
+    for token, start, end in tokens(statement, PLAIN):
+        piece = statement[start:end]
+        if token is Token.STRING and before.upper() != b"WITH":
+            yield piece.decode("utf-8", "replace").strip("'")
+        elif piece[:2] == b"0x":
+            digits = piece[2:].decode("latin-1")
+            yield digits
+            with suppress(ValueError):
+                yield bytes.fromhex(digits).decode("utf-8", "replace")
+        before = piece
+
+
+_SHORT: Final = 10
+"""Characters: less of a secret may be anything else as well."""
