@@ -276,6 +276,7 @@ def test_what_is_not_understood_of_the_tables_is_asked_of_the_server(
 # ---------------------------------------------------------------------------- one flavour only
 
 
+@pytest.mark.limitation("mysql-users-second-passwords")
 def test_mysql_what_no_statement_makes_again_is_named(mysql: ScratchServer) -> None:
     with prepared(mysql, accounts=False):
         run_sql(
@@ -340,6 +341,7 @@ def test_mariadb_a_role_with_the_name_of_a_user_is_refused(mariadb: ScratchServe
             dump_of(mariadb)
 
 
+@pytest.mark.limitation("mysql-users-memory")
 def test_mariadb_an_account_that_the_server_does_not_find_is_named(mariadb: ScratchServer) -> None:
     """A blank at the end of a name is lost in the tables, and is there in the server's memory."""
     with prepared(mariadb, accounts=False):
@@ -350,6 +352,44 @@ def test_mariadb_an_account_that_the_server_does_not_find_is_named(mariadb: Scra
         finally:
             run_sql(mariadb, "DROP USER 'blank '@localhost")
     assert "FLUSH PRIVILEGES" in str(raised.value.cure)
+
+
+@pytest.fixture
+def checked(mysql_server: ScratchServer) -> Iterator[ScratchServer]:
+    """A server that checks passwords."""
+    is_mysql = mysql_server.flavour == "mysql"
+    what = "COMPONENT 'file://component_validate_password'" if is_mysql else "SONAME 'simple_password_check'"
+    with prepared(mysql_server, accounts=False):
+        run_sql(mysql_server, f"INSTALL {what}")
+        yield mysql_server
+        run_sql(mysql_server, f"UNINSTALL {what}")
+
+
+@pytest.mark.limitation("mysql-users-checked-passwords")
+def test_a_server_that_checks_passwords_is_named_with_those_that_it_refuses(checked: ScratchServer) -> None:
+    made = {
+        "mysql": b"CREATE USER `without`@`%` IDENTIFIED WITH 'caching_sha2_password';\n",
+        "mariadb": b"CREATE USER `without`@`%` IDENTIFIED VIA `mysql_native_password`;\n",
+    }[checked.flavour]
+    if checked.flavour == "mariadb":
+        made += (
+            b"CREATE USER `hashed`@`%` IDENTIFIED VIA `mysql_native_password` USING '*" + b"A" * 40 + b"';\n"
+        )
+    wanted = ENGINE.accounts([Section(SectionKind.SCHEMA, made)])
+    with connected(checked) as connector:
+        accounts = connector.accounts()
+        for account, fitted in zip(wanted, accounts.fit(wanted), strict=True):
+            (finding,) = fitted.findings
+            assert finding.object == account.label
+            assert finding.severity is Severity.WARNING
+            with pytest.raises(StatementFailed) as raised:
+                accounts.execute(account.create[0])
+            assert raised.value.cure is not None
+            assert ("refuses hashes" in finding.what) == (account.name == "hashed")
+        if checked.flavour == "mariadb":
+            run_sql(checked, "SET GLOBAL strict_password_validation = OFF")
+            accounts.execute(wanted[1].create[0])
+            run_sql(checked, "SET GLOBAL strict_password_validation = ON")
 
 
 # ---------------------------------------------------------------------------- between the flavours

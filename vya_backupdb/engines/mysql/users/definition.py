@@ -40,7 +40,7 @@ _FIELDS: Final = {
     "password lock time": "lock_days",
     "attribute": "attribute",
 }
-_PASSWORDS: Final = frozenset({"caching_sha2_password", "sha256_password", "mysql_native_password"})
+PASSWORDS: Final = frozenset({"caching_sha2_password", "sha256_password", "mysql_native_password"})
 """Plugins that a server takes where a statement names none."""
 
 
@@ -80,9 +80,7 @@ class Definition:
     @property
     def is_role(self) -> bool:
         """Whether it is as MySQL's CREATE ROLE makes it: nobody can log in as that."""
-        is_usual = (
-            all(f.plugin in _PASSWORDS and not f.secret for f in self.factors) and len(self.factors) < 2
-        )
+        is_usual = all(f.plugin in PASSWORDS and not f.secret for f in self.factors) and len(self.factors) < 2
         return is_usual and replace(self, factors=()) == NEW_ROLE
 
     def without(self, properties: Collection[str]) -> Definition:

@@ -9,7 +9,7 @@ from typing import Final
 
 from vya_backupdb.engines.mysql.facts import is_mariadb, on
 from vya_backupdb.engines.mysql.naming import few
-from vya_backupdb.engines.mysql.users.definition import PUBLIC, Definition, Name
+from vya_backupdb.engines.mysql.users.definition import PASSWORDS, PUBLIC, Definition, Name
 from vya_backupdb.engines.mysql.users.here import NO_PRIVILEGES, Here
 from vya_backupdb.engines.mysql.users.parsing import account_of, rights_of
 from vya_backupdb.engines.mysql.users.reading import made
@@ -123,6 +123,7 @@ class _Fitting:
             self._for_mysql()
         if self._name.host is not None and not self._definition.is_role:
             self._look_for_plugins()
+            self._look_at_passwords()
         if len(self._name.name) > self._server.longest_name:
             self.fault(f"{self._server.title} takes names of {self._server.longest_name} characters at most")
         if _MASKED_HOST.fullmatch(self._name.host or ""):
@@ -171,6 +172,19 @@ class _Fitting:
         if known != self._definition and lost:
             self._warn(f"left out, for {self._server.title} does not know it: {', '.join(lost)}")
         self._definition = known
+
+    def _look_at_passwords(self) -> None:
+        factors = self._definition.factors
+        if self._server.refuses_hashes and any(factor.secret for factor in factors):
+            self._warn(
+                f"{self._server.title} here refuses hashes of passwords",
+                "SET GLOBAL strict_password_validation = OFF while accounts are restored",
+            )
+        elif self._server.checks_passwords and factors[0].plugin in PASSWORDS and not factors[0].secret:
+            self._warn(
+                f"{self._server.title} here checks passwords, and may refuse an account without one",
+                "relax its policy for the restore (validate_password, or the plugins of MariaDB)",
+            )
 
     def _look_for_plugins(self) -> None:
         made = self._definition

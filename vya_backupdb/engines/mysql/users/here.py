@@ -40,6 +40,10 @@ class Here:
     of_tables: frozenset[str] = frozenset()
     longest_name: int = 32
     """Characters."""
+    checks_passwords: bool = False
+    """A plugin or component looks at passwords, and at their absence."""
+    refuses_hashes: bool = False
+    """MariaDB: hashes, at which it cannot look, are refused too."""
 
     @property
     def title(self) -> str:
@@ -61,6 +65,7 @@ def here(queries: Queries, facts: ServerFacts, names: Collection[Name]) -> Here:
         "SELECT plugin_name FROM information_schema.plugins"
         " WHERE plugin_type = 'AUTHENTICATION' AND plugin_status = 'ACTIVE'"
     )
+    checks = _checks_passwords(queries, facts)
     told = [str(row[0]) for row in queries.rows("SHOW PRIVILEGES")]
     columns = {
         (str(table).lower(), str(column).lower()): (str(kind), length)
@@ -81,7 +86,19 @@ def here(queries: Queries, facts: ServerFacts, names: Collection[Name]) -> Here:
         spoken(name.removesuffix("_priv") for table, name in columns if table == "db" and "_priv" in name),
         spoken(re.findall(r"'([^']*)'", tables)),
         longest_name or 32,
+        checks,
+        checks and is_mariadb(facts) and bool(queries.value("SELECT @@GLOBAL.strict_password_validation")),
     )
+
+
+def _checks_passwords(queries: Queries, facts: ServerFacts) -> bool:
+    asked = [
+        "SELECT COUNT(*) FROM information_schema.plugins WHERE plugin_status = 'ACTIVE'"
+        " AND plugin_type IN ('PASSWORD VALIDATION', 'VALIDATE PASSWORD')"
+    ]
+    if not is_mariadb(facts):
+        asked.append("SELECT COUNT(*) FROM mysql.component WHERE component_urn LIKE '%validate_password%'")
+    return any(queries.value(one) for one in asked)
 
 
 def spoken(names: Iterable[str]) -> frozenset[str]:
