@@ -150,6 +150,15 @@ def script(server: ScratchServer) -> str:
 @contextmanager
 def prepared(server: ScratchServer, *, accounts: bool) -> Iterator[ScratchServer]:
     """A server with the objects and plugins, with or without the accounts; empty again in the end."""
+    try:
+        fill(server, accounts=accounts)
+        yield server
+    finally:
+        empty(server)
+
+
+def fill(server: ScratchServer, *, accounts: bool) -> None:
+    """Make the objects and plugins, and with `accounts` these, and nothing else."""
     empty(server)
     run_sql(server, OBJECTS)
     if server.flavour == "mysql":
@@ -158,12 +167,8 @@ def prepared(server: ScratchServer, *, accounts: bool) -> Iterator[ScratchServer
             run_sql(server, f"INSTALL PLUGIN {plugin} SONAME '{plugin}.so'")
     else:
         run_sql(server, "INSTALL SONAME 'auth_ed25519'; INSTALL SONAME 'auth_pam'")
-    try:
-        if accounts:
-            run_sql(server, script(server))
-        yield server
-    finally:
-        empty(server)
+    if accounts:
+        run_sql(server, script(server))
 
 
 def empty(server: ScratchServer) -> None:

@@ -13,6 +13,7 @@ from tests.integration.mysql_support import account, connected
 from tests.integration.mysql_users_support import (
     accounts_of,
     dump_of,
+    fill,
     logs_in,
     prepared,
     restore,
@@ -29,9 +30,17 @@ from vya_backupdb.scratch import ScratchServer
 
 
 @pytest.fixture(scope="module")
-def source(mysql_server: ScratchServer) -> Iterator[ScratchServer]:
+def filled(mysql_server: ScratchServer) -> Iterator[ScratchServer]:
     with prepared(mysql_server, accounts=True):
         yield mysql_server
+
+
+@pytest.fixture
+def source(filled: ScratchServer) -> ScratchServer:
+    """A server with all accounts, whatever the test before this one has left of them."""
+    if len(accounts_of(filled)) < 40:
+        fill(filled, accounts=True)
+    return filled
 
 
 @pytest.fixture
