@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 # ---------------------------------------------------------------------------- scripts
 
@@ -231,6 +231,18 @@ class Finding:
     what: str
     object: str | None = None
     cure: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """What a server has not yet, and will have when it is needed: the same run brings it."""
+
+    accounts: frozenset[str] = frozenset()
+    """As Account.label gives them."""
+    databases: frozenset[str] = frozenset()
+
+
+NOTHING_COMING: Final = Coming()
 
 
 @dataclass(frozen=True, slots=True)

@@ -306,3 +306,28 @@ def test_the_lock_is_free_again_afterwards(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_looked_at_is_a_storage_error(store: Store) -> None:
     with pytest.raises(StorageError, match="too long"):
         choose(store, Selection(file=Path("/" + "x" * 5000)))
+
+
+def test_a_run_reads_the_journal_once_and_knows_what_it_adds(tmp_path: Path) -> None:
+    journal.append(tmp_path, "restore", {"database": "a"})
+    journal.append(tmp_path, "backup", {"database": "a"})
+    own = journal.Journal(tmp_path, "i")
+    own.append("restore started", {"database": "b"})
+    assert [entry["event"] for entry in own.entries()] == ["restore", "restore started"]
+    own.note("restore", {"database": "b"})
+    journal.append(tmp_path, "restore", {"database": "of another run"})
+    assert [entry["database"] for entry in own.entries()] == ["a", "b", "b"]
+    again = journal.Journal(tmp_path, "i").entries()
+    assert [entry["database"] for entry in again] == ["a", "b", "b", "of another run"]
+
+
+def test_a_journal_that_is_not_kept_lasts_as_long_as_the_run(tmp_path: Path) -> None:
+    own = journal.Journal(tmp_path, "i", keeps=False)
+    own.note("grants pending", {"grants": []})
+    own.append("restore", {"database": "b"})
+    assert [entry["event"] for entry in own.entries()] == ["grants pending", "restore"]
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / journal.JOURNAL).mkdir()
+    assert journal.Journal(tmp_path, "i", keeps=False).entries() == []
+    with pytest.raises(StorageError):
+        journal.Journal(tmp_path, "i").entries()

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from vya_backupdb.catalog import journal
+from vya_backupdb.catalog.journal import Journal
 from vya_backupdb.errors import MissingObject, Refused, StatementFailed
 from vya_backupdb.model import Account, AccountScript, Finding, Fitted, Grant, Severity
 from vya_backupdb.operations.users.pending import (
@@ -136,32 +137,32 @@ OTHER = PendingGrant("app@%", "SELECT ON `other`.`t`", "GRANT 2\udcff", "other")
 
 
 def test_grants_wait_until_they_are_made(tmp_path: Path) -> None:
-    assert pending_grants(tmp_path) == []
-    note_pending(tmp_path, "i", [WAITING, OTHER])
-    assert pending_grants(tmp_path) == [WAITING, OTHER]
-    note_made(tmp_path, "i", [WAITING])
-    assert pending_grants(tmp_path) == [OTHER]
+    assert pending_grants(Journal(tmp_path, "i")) == []
+    note_pending(Journal(tmp_path, "i"), [WAITING, OTHER])
+    assert pending_grants(Journal(tmp_path, "i")) == [WAITING, OTHER]
+    note_made(Journal(tmp_path, "i"), [WAITING])
+    assert pending_grants(Journal(tmp_path, "i")) == [OTHER]
 
 
 def test_a_restore_makes_the_grants_of_its_database_and_tells_which_failed(tmp_path: Path) -> None:
-    note_pending(tmp_path, "i", [WAITING, OTHER])
+    note_pending(Journal(tmp_path, "i"), [WAITING, OTHER])
     server = Server()
     server.answers[b"GRANT 1"] = MissingObject("no table")
-    assert make_pending(server, tmp_path, "i", "shop") == []
+    assert make_pending(server, Journal(tmp_path, "i"), "shop") == []
     server.answers[b"GRANT 1"] = StatementFailed("denied")
-    assert make_pending(server, tmp_path, "i", "shop") == [
+    assert make_pending(server, Journal(tmp_path, "i"), "shop") == [
         "not granted to app@%: SELECT ON `shop`.`t`: denied"
     ]
     server.answers.clear()
-    (told,) = make_pending(server, tmp_path, "i", "shop")
+    (told,) = make_pending(server, Journal(tmp_path, "i"), "shop")
     assert told.startswith("granted to app@%")
     assert server.executed == [b"GRANT 1"]
-    assert pending_grants(tmp_path) == [OTHER]
-    make_pending(server, tmp_path, "i", "other")
+    assert pending_grants(Journal(tmp_path, "i")) == [OTHER]
+    make_pending(server, Journal(tmp_path, "i"), "other")
     assert server.executed[-1] == b"GRANT 2\xff"
 
 
 def test_what_is_no_grant_in_a_journal_is_passed_over(tmp_path: Path) -> None:
     for grants in (None, 7, [1], [{"account": "a"}], [{**json.loads('{"x": 1}')}]):
         journal.append(tmp_path, "grants pending", {"grants": grants})
-    assert pending_grants(tmp_path) == []
+    assert pending_grants(Journal(tmp_path, "i")) == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -62,6 +62,56 @@ def entries(folder: Path) -> Iterator[dict[str, Any]]:
                 raise OSError(errno.EINVAL, "is not a regular file")
             return
         yield from _entries(path)
+
+
+class Journal:
+    """The journal of an instance as one run reads it, once, and writes it.
+
+    Where the store takes no writes (`keeps` False) it knows what the run itself does, and ends with it.
+    """
+
+    def __init__(self, folder: Path, instance: str, *, keeps: bool = True) -> None:
+        self._folder = folder
+        self._instance = instance
+        self._keeps = keeps
+        self._read: list[dict[str, Any]] | None = None
+
+    def entries(self) -> Sequence[dict[str, Any]]:
+        """Give what is known of restores and grants, oldest first; not of backups, which may be very many.
+
+        Raises StorageError where the journal is there but cannot be read, and is to be written.
+        """
+        return self._known()
+
+    def append(self, event: str, facts: Mapping[str, object]) -> None:
+        """Add one entry and make it durable. Raises StorageError."""
+        if self._keeps:
+            append(self._folder, event, facts)
+        self._remember(event, facts)
+
+    def note(self, event: str, facts: Mapping[str, object]) -> None:
+        """Add what has happened already: a full store is only a warning."""
+        if self._keeps:
+            note(self._folder, self._instance, event, facts)
+        self._remember(event, facts)
+
+    def _known(self) -> list[dict[str, Any]]:
+        if self._read is None:
+            try:
+                found = [entry for entry in entries(self._folder) if entry["event"].startswith(_OF_RESTORES)]
+            except StorageError:
+                if self._keeps:
+                    raise
+                found = []
+            self._read = found
+        return self._read
+
+    def _remember(self, event: str, facts: Mapping[str, object]) -> None:
+        if self._read is not None or not self._keeps:  # else it is read with the rest
+            self._known().append({"event": event, **facts})
+
+
+_OF_RESTORES = ("restore", "users restore", "grants")
 
 
 def _entries(path: Path) -> Iterator[dict[str, Any]]:

@@ -96,10 +96,15 @@ class Store:
         """Give the folder of an instance; it need not exist."""
         return self.root / file_name(hostname or self.hostname) / file_name(instance)
 
-    def is_read_only(self) -> bool:
-        """Whether it lies on a file system that is mounted read-only: a copy to restore from."""
-        with storage_errors(self.root):
-            return self.root.exists() and bool(os.statvfs(self.root).f_flag & os.ST_RDONLY)
+    def is_read_only(self, instance: str) -> bool:
+        """Whether this run may write nothing of an instance: a store to restore from.
+
+        It is mounted read-only, or belongs to somebody else.
+        """
+        folder = self.instance_folder(instance)
+        with storage_errors(folder):
+            there = next(path for path in (folder, *folder.parents) if path.exists())
+            return not os.access(there, os.W_OK | os.X_OK)
 
     def open_instance(self, instance: str) -> Path:
         """Make the folder of an instance of this machine where it is absent. Raises StorageError."""

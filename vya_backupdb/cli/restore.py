@@ -149,6 +149,8 @@ def _restore_all(
         )
     dry_run = request.dry_run
     emit(format, all_document(result, dry_run=dry_run), *all_tables(result, dry_run=dry_run))
+    if result.conflict is not None:
+        raise result.conflict
     end_with(result.errors, mixed=21)
 
 

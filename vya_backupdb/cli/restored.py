@@ -7,8 +7,8 @@ from typing import Any
 
 from vya_backupdb.cli.render import Table, left_out, printable, told
 from vya_backupdb.cli.users import users_document, users_tables
-from vya_backupdb.operations.restore import RestoreOutcome
 from vya_backupdb.operations.restore_all import AllOutcome, DatabaseOutcome, outdated
+from vya_backupdb.operations.restoring import RestoreOutcome
 
 
 def restored_document(outcome: RestoreOutcome, *, dry_run: bool) -> dict[str, Any]:
@@ -25,6 +25,8 @@ def restored_document(outcome: RestoreOutcome, *, dry_run: bool) -> dict[str, An
         "rows": sum(outcome.rows.values()),
         "rows_verified": outcome.rows_verified,
         "objects": outcome.objects,
+        "loaded_before": outcome.loaded_before,
+        "events_wait": outcome.events_wait,
         "warnings": [finding.what for finding in outcome.findings],
         "notices": list(outcome.notices),
         "seconds": round(outcome.seconds, 3),
@@ -45,9 +47,12 @@ def restored_table(outcome: RestoreOutcome, *, dry_run: bool) -> Table:
         shown.add("not in the backup", without)
     if outcome.tables:
         shown.add("only the tables", ", ".join(outcome.tables))
-    if outcome.changed:
+    if outcome.loaded_before:
+        shown.add("rows", "loaded by an earlier run, which ended before events were enabled")
+    elif outcome.changed:
         checked = "all checked" if outcome.rows_verified else "not checked: a plain dump has no row counts"
         shown.add("rows", f"{sum(outcome.rows.values()):,} in {len(outcome.rows):,} tables, {checked}")
+    if outcome.changed:
         shown.add(
             "objects", ", ".join(f"{count:,} {kind}" for kind, count in outcome.objects.items() if count)
         )
@@ -77,6 +82,7 @@ def all_document(result: AllOutcome, *, dry_run: bool) -> dict[str, Any]:
             }
             for one in result.databases
         ],
+        "without_backup_then": list(result.too_new),
     }
 
 
@@ -84,6 +90,8 @@ def all_tables(result: AllOutcome, *, dry_run: bool) -> Iterator[Table]:
     """Give what a person is told of a restored instance."""
     if result.users is not None:
         yield from users_tables(result.users, dry_run=dry_run)
+    if result.conflict is not None:
+        return
     databases = Table(
         f"{result.instance}: databases",
         ("database", "result", "backup of (UTC)", "rows", "seconds", "reason"),
@@ -91,6 +99,8 @@ def all_tables(result: AllOutcome, *, dry_run: bool) -> Iterator[Table]:
     remarks = Table("Warnings and notices", ("database", "what, and what to do"))
     for name, remark in outdated(result.databases).items():
         remarks.add(printable(name), remark)
+    for name in result.too_new:
+        remarks.add(printable(name), "not restored: it had no backup yet at that time")
     for one in result.databases:
         outcome = one.outcome
         taken, rows, seconds = None, None, None
@@ -112,4 +122,6 @@ def _result(one: DatabaseOutcome, *, dry_run: bool) -> str:
         return "FAILED"
     if dry_run:
         return "would be restored"
+    if one.outcome and one.outcome.events_wait:
+        return "restored, its events wait"
     return "restored" if one.outcome and one.outcome.changed else "restored already"

@@ -9,8 +9,10 @@ from typing import Protocol, Self
 from vya_backupdb.config.models import Instance
 from vya_backupdb.credentials.vault import Credential
 from vya_backupdb.model import (
+    NOTHING_COMING,
     Account,
     AccountScript,
+    Coming,
     DatabaseDefinition,
     DatabaseInfo,
     DumpPlan,
@@ -173,6 +175,7 @@ class Connector(Protocol):
         allow_references: bool = False,
         stays: bool = False,
         original: str | None = None,
+        coming: Coming = NOTHING_COMING,
     ) -> Sequence[Finding]:
         """Say what would go wrong here with a backup of a database so defined, from such a server.
 
@@ -180,7 +183,7 @@ class Connector(Protocol):
         bytes, those among the rows included; `definition` and `facts` are None for a plain dump without
         metadata. With `allow_references` it is only a warning that a copy under another name would act on
         the database that was dumped. `stays`: the database is there and keeps what it has.
-        `original`: the database that was dumped, where the metadata tells it.
+        `original`: the database that was dumped, where the metadata tells it. What is `coming` is not missed.
         """
         ...
 

@@ -103,8 +103,12 @@ def refuse_obstacles(
     *,
     drop: bool,
     what: Literal["database", "tables"] = "database",
+    remark: str | None = None,
 ) -> None:
-    """Raise Refused with all that stands in the way of a restore of a database, or of some tables."""
+    """Raise Refused with all that stands in the way of a restore of a database, or of some tables.
+
+    `remark` tells what is known of a database that is not empty.
+    """
     faults = [finding for finding in findings if finding.severity is not Severity.WARNING]
     said = [(finding.what, finding.cure) for finding in faults]
     if contents and not drop:
@@ -114,6 +118,9 @@ def refuse_obstacles(
         else:
             there = f"the database is not empty ({', '.join(list(contents)[:3])} ...)"
             cure = "restore into another name with --target-database, or replace it with --drop"
+            if remark is not None:
+                there += f", {remark}"
+                cure = "replace it with --drop"
         said.insert(0, (there, cure))
     if said:
         raise Refused.of_faults(where, said)

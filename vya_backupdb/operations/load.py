@@ -5,8 +5,9 @@ from __future__ import annotations
 import queue
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from vya_backupdb.archive.script import RowTask
@@ -98,16 +99,49 @@ class Loader:
         self._load_rows()
         self._check_rows()
 
-    def load_post(self) -> LoadReport:
-        """Execute what follows the rows. Raises StatementFailed as PostLoader.load does."""
+    def load_post(self) -> None:
+        """Execute what follows the rows, but for what acts by itself.
+
+        Raises StatementFailed as PostLoader.load does.
+        """
         log.info("restore phase", phase="what follows the rows")
+        with self._telling_what_is_there():
+            self._post.load()
+
+    def pass_over(self) -> None:
+        """Take it for loaded by an earlier run."""
+        self._post.pass_over()
+
+    def activate(self) -> LoadReport:
+        """Let act what acts by itself. Raises StatementFailed as `load_post` does."""
+        log.info("restore phase", phase="what acts by itself")
+        with self._telling_what_is_there():
+            self._post.activate()
+        return self.report()
+
+    def leave(self) -> LoadReport:
+        """Let nothing act that acts by itself."""
+        self._post.leave()
+        return self.report()
+
+    def report(self) -> LoadReport:
+        """Tell what was done up to now."""
+        self._report.post = self._post.report
+        self._report.notices = self._sessions.notices
+        return self._report
+
+    @property
+    def wakes_events(self) -> bool:
+        """Whether events wait that may act on any database of the server."""
+        return self._post.wakes_events
+
+    @contextmanager
+    def _telling_what_is_there(self) -> Iterator[None]:
         try:
-            self._report.post = self._post.load()
+            yield
         except StatementFailed as error:
             error.cure = "all rows are there, and what stands before that statement in the script"
             raise
-        self._report.notices = self._sessions.notices
-        return self._report
 
     def rows_verified(self) -> bool:
         """Whether the source knows how many rows each table must have."""

@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from vya_backupdb.catalog.journal import Journal
 from vya_backupdb.catalog.store import Store
 from vya_backupdb.config.models import Instance
 from vya_backupdb.credentials.vault import Vault
@@ -27,13 +28,12 @@ class OpenInstance:
     engine: Engine
     instance: Instance
     folder: Path
-    """Its own in the store: its journal."""
-    keeps_journal: bool
-    """False on a store that is mounted read-only."""
+    """Its own in the store."""
+    journal: Journal
 
     def target(self, database: str) -> Target:
         """Give one of its databases, which need not be there."""
-        return Target(self.connector, self.engine, self.instance, database, self.folder, self.keeps_journal)
+        return Target(self.connector, self.engine, self.instance, database, self.folder, self.journal)
 
 
 @contextmanager
@@ -48,15 +48,16 @@ def opened_instance(
     engine = engine_named(instance.engine)
     with ExitStack() as stack:
         folder = store.instance_folder(instance.id)
-        keeps_journal = not store.is_read_only()
+        keeps_journal = not store.is_read_only(instance.id)
         if not keeps_journal:
             log.warning(
                 "store is read-only",
                 store=str(store.root),
-                cost="no second run is kept away, no journal is kept",
+                cost="no journal is kept: the next run does not know what this one did, nor is it kept away",
             )
         elif not dry_run:
             folder = store.open_instance(instance.id)
             stack.enter_context(locked(folder, instance.id))
         connector = stack.enter_context(engine.connect(instance, credential))
-        yield OpenInstance(connector, engine, instance, folder, keeps_journal)
+        journal = Journal(folder, instance.id, keeps=keeps_journal)
+        yield OpenInstance(connector, engine, instance, folder, journal)

@@ -1,10 +1,11 @@
-"""Execute what follows the rows: indexes and constraints side by side, the rest in order, events last."""
+"""Execute what follows the rows: indexes and constraints side by side, all else in order, events last."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from vya_backupdb.archive.source import ScriptSource
@@ -48,14 +49,26 @@ class PostLoader:
         self._stop_on_error = stop_on_error
         self._enable_events = enable_events
         self._lock = threading.Lock()
-        self._report = PostReport()
+        self.report = PostReport()
+        self._afterwards: list[Numbered] = []
+        """What makes events and event triggers act, with its settings."""
+        self._settings: list[Statement] = []
+        """Those of the script, in order."""
 
-    def load(self) -> PostReport:
+    @property
+    def wakes_events(self) -> bool:
+        """Whether events wait that may act on any database of the server."""
+        return any(
+            not numbered.statement.last and not is_setting(numbered.statement)
+            for numbered in self._afterwards
+        )
+
+    def load(self) -> None:
         """Run neighbours of one parallel class side by side, all else alone and in order.
 
-        Raises StatementFailed at the first failure with `stop_on_error`, else only for a lost connection.
+        What acts by itself waits for `activate`. Raises StatementFailed at the first failure with
+        `stop_on_error`, else only for a lost connection.
         """
-        afterwards: list[Numbered] = []
         batch: list[Numbered] = []
         with self._sessions.open() as session:
             for numbered in self._statements():
@@ -63,20 +76,49 @@ class PostLoader:
                 if batch and statement.parallel != batch[0].statement.parallel:
                     self._run_batch(session, batch)
                     batch = []
+                self._keep(numbered)
                 if statement.last:
-                    afterwards.append(numbered)
-                elif statement.parallel is not None:
+                    continue
+                if statement.parallel is not None:
                     batch.append(numbered)
                 else:
                     self._try(session, numbered)
-                for text in statement.later:
-                    afterwards += self._later(numbered, text)
             self._run_batch(session, batch)
             session.commit()
-            for numbered in afterwards:
+
+    def pass_over(self) -> None:
+        """Execute nothing: an earlier run has loaded it, up to what acts by itself."""
+        for numbered in self._statements():
+            self._keep(numbered)
+
+    def activate(self) -> None:
+        """Let events and event triggers act, in a session with the settings of the script.
+
+        Raises StatementFailed as `load` does.
+        """
+        if not self._afterwards:
+            return
+        with self._sessions.open() as session:
+            for statement in self._settings:
+                with suppress(StatementFailed):  # told already; a lost connection shows at the next one
+                    self._sessions.execute(session, statement)
+            for numbered in self._afterwards:
                 self._try(session, numbered)
             session.commit()
-        return self._report
+
+    def leave(self) -> None:
+        """Let nothing act; it belongs to what somebody has to do."""
+        self.report.to_do += [numbered.statement for numbered in self._afterwards]
+
+    def _keep(self, numbered: Numbered) -> None:
+        """Remember what `activate` needs of a statement."""
+        statement = numbered.statement
+        if statement.last:
+            self._afterwards.append(numbered)
+        elif is_setting(statement):
+            self._settings.append(statement)
+        for text in statement.later:
+            self._afterwards += self._later(numbered, text)
 
     def _statements(self) -> Iterator[Numbered]:
         for section in self._source.sections({SectionKind.POST}):
@@ -119,7 +161,7 @@ class PostLoader:
         statement = numbered.statement
         if is_setting(statement):
             with self._lock:
-                self._report.to_do.append(statement)
+                self.report.to_do.append(statement)
         try:
             self._sessions.retry(lambda: self._sessions.execute(session, statement))
         except StatementFailed as error:
@@ -129,5 +171,5 @@ class PostLoader:
             log.error("statement failed", error=error.what)
             failed = FailedStatement(statement, error.what)
             with self._lock:
-                self._report.failed.append(failed)
-                self._report.to_do.append(failed)
+                self.report.failed.append(failed)
+                self.report.to_do.append(failed)

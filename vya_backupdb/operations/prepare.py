@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from vya_backupdb.archive.source import ScriptSource
-from vya_backupdb.catalog import journal
-from vya_backupdb.catalog.record import BackupRecord
-from vya_backupdb.errors import few
+from vya_backupdb.errors import StorageError, few
 from vya_backupdb.model import DatabaseDefinition, Finding
 from vya_backupdb.operations.checks import (
     NOT_ROWS,
@@ -17,6 +16,7 @@ from vya_backupdb.operations.checks import (
     refuse_system,
 )
 from vya_backupdb.operations.choose import Chosen
+from vya_backupdb.operations.earlier import last_restore, unfinished
 from vya_backupdb.operations.owners import owned
 from vya_backupdb.operations.request import RestoreRequest, Target
 from vya_backupdb.operations.tables import ChosenTables, choose_tables
@@ -40,26 +40,19 @@ class Prepared:
     findings: tuple[Finding, ...]
 
 
-def is_restored(target: Target, request: RestoreRequest, record: BackupRecord | None) -> bool:
-    """Whether the last thing that the journal knows of the database is such a whole restore of this backup.
-
-    Restores of single tables are no whole restore, and after one of them the database is another.
-    """
-    if record is None or request.tables:
-        return False
-    last = None
-    for entry in journal.entries(target.folder):
-        if entry["event"].startswith("restore") and entry.get("database") == target.database:
-            last = entry
-    if last is None or last["event"] != "restore" or "tables" in last:
-        return False
-    return bool(last.get("backup") == record.id and last.get("no_owner", False) == request.no_owner)
-
-
 def prepare(
-    target: Target, source: ScriptSource, chosen: Chosen, request: RestoreRequest, *, is_present: bool
+    target: Target,
+    source: ScriptSource,
+    chosen: Chosen,
+    request: RestoreRequest,
+    *,
+    is_present: bool,
+    is_loaded: bool = False,
 ) -> Prepared:
-    """Read and check the file and the target. Raises Refused with all that is in the way."""
+    """Read and check the file and the target. Raises Refused with all that is in the way.
+
+    `is_loaded`: what is there is this very backup, loaded by an earlier run.
+    """
     connector, database, record = target.connector, target.database, chosen.record
     if is_present:
         refuse_system(connector, str(target), database)
@@ -79,7 +72,7 @@ def prepare(
         findings += disowned.findings
     check_whole(source, script, record)
     check_script(target.engine, script)
-    here = connector.examine_target(
+    findings += connector.examine_target(
         database,
         definition,
         record.server if record else None,
@@ -88,13 +81,18 @@ def prepare(
         allow_references=request.allow_references,
         stays=tables is not None and is_present,
         original=record.database if record else None,
+        coming=request.coming,
     )
-    findings += [finding for finding in here if finding.object not in request.coming_roles]
-    in_the_way = _in_the_way(target, tables, is_present=is_present)
+    in_the_way = () if is_loaded else _in_the_way(target, tables, is_present=is_present)
     if tables is not None and in_the_way and request.drop:
         findings += connector.examine_drop(database, in_the_way)
     refuse_obstacles(
-        str(target), in_the_way, findings, drop=request.drop, what="tables" if tables else "database"
+        str(target),
+        in_the_way,
+        findings,
+        drop=request.drop,
+        what="tables" if tables else "database",
+        remark=None if tables else _unfinished(target),
     )
     return Prepared(
         script=script,
@@ -111,6 +109,13 @@ def _in_the_way(target: Target, tables: ChosenTables | None, *, is_present: bool
     if tables is not None:
         return tables.present
     return tuple(target.connector.contents(target.database)) if is_present else ()
+
+
+def _unfinished(target: Target) -> str | None:
+    """Say how the last restore into the database went wrong; None: it did not, or that is not known."""
+    with suppress(StorageError):
+        return unfinished(last_restore(target))
+    return None
 
 
 def _question(target: Target, tables: ChosenTables | None) -> str:

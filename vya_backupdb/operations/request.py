@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from vya_backupdb.catalog.journal import Journal
 from vya_backupdb.config.models import Instance
 from vya_backupdb.engines.base import Connector, Engine
 from vya_backupdb.errors import Refused
+from vya_backupdb.model import NOTHING_COMING, Coming
 from vya_backupdb.operations.choose import Chosen, Selection
 
 
@@ -33,8 +35,8 @@ class RestoreRequest:
     dry_run: bool = False
     jobs: int | None = None
     """Connections that load rows; None: what the instance's configuration says."""
-    coming_roles: frozenset[str] = frozenset()
-    """Roles that would be there by then, which a dry run does not make."""
+    coming: Coming = NOTHING_COMING
+    """What the same run brings before it is needed."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +48,8 @@ class Target:
     instance: Instance
     database: str
     folder: Path
-    """Of the instance, in the store: its journal."""
-    keeps_journal: bool = True
-    """False on a store that is mounted read-only."""
+    """Of the instance, in the store."""
+    journal: Journal
 
     def __str__(self) -> str:
         return f"{self.instance.id}/{self.database}"

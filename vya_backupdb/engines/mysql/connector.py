@@ -24,6 +24,8 @@ from vya_backupdb.engines.mysql.users.accounts import MySQLAccounts
 from vya_backupdb.errors import BackupError, RestoreError, VyaBackupDBError
 from vya_backupdb.log import get_logger
 from vya_backupdb.model import (
+    NOTHING_COMING,
+    Coming,
     DatabaseDefinition,
     DatabaseInfo,
     DumpPlan,
@@ -123,6 +125,7 @@ class MySQLConnector:
         allow_references: bool = False,
         stays: bool = False,
         original: str | None = None,
+        coming: Coming = NOTHING_COMING,
     ) -> Sequence[Finding]:
         """Say what would go wrong with a backup on this server.
 
@@ -145,6 +148,7 @@ class MySQLConnector:
                 definition,
                 facts,
                 described.source,
+                coming,
                 allow_references=allow_references,
             )
 

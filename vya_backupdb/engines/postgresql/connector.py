@@ -38,6 +38,8 @@ from vya_backupdb.errors import (
     VyaBackupDBError,
 )
 from vya_backupdb.model import (
+    NOTHING_COMING,
+    Coming,
     DatabaseDefinition,
     DatabaseInfo,
     DumpPlan,
@@ -189,6 +191,7 @@ class PostgreSQLConnector:
         allow_references: bool = False,
         stays: bool = False,
         original: str | None = None,
+        coming: Coming = NOTHING_COMING,
     ) -> Sequence[Finding]:
         """Give everything that would go wrong on this server, all at once.
 
@@ -202,7 +205,15 @@ class PostgreSQLConnector:
             present = definitions.read(self._in(database)) if is_empty else None
             found = [
                 *target.examine(
-                    self._main, self.facts, database, wanted, facts, needed, present=present, stays=stays
+                    self._main,
+                    self.facts,
+                    database,
+                    wanted,
+                    facts,
+                    needed,
+                    present=present,
+                    stays=stays,
+                    coming=coming.accounts,
                 )
             ]
             if original is not None and original != database:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
-from vya_backupdb.catalog import journal
+from vya_backupdb.catalog.journal import Journal
 from vya_backupdb.engines.base import Accounts
 from vya_backupdb.errors import MissingObject, StatementFailed
 from vya_backupdb.model import Grant
@@ -33,10 +32,10 @@ def pending_grant(account: str, grant: Grant) -> PendingGrant:
     )
 
 
-def pending_grants(folder: Path) -> list[PendingGrant]:
+def pending_grants(journal: Journal) -> list[PendingGrant]:
     """Give the grants of an instance that are still to be made, oldest first. Raises StorageError."""
     waiting: dict[tuple[str, str], PendingGrant] = {}
-    for entry in journal.entries(folder):
+    for entry in journal.entries():
         if entry["event"] not in (_WAITING, _MADE):
             continue
         for grant in _grants(entry.get("grants")):
@@ -47,22 +46,22 @@ def pending_grants(folder: Path) -> list[PendingGrant]:
     return list(waiting.values())
 
 
-def note_pending(folder: Path, instance: str, grants: Sequence[PendingGrant]) -> None:
+def note_pending(journal: Journal, grants: Sequence[PendingGrant]) -> None:
     """Remember that these grants are still to be made."""
     if grants:
-        journal.note(folder, instance, _WAITING, {"grants": [asdict(grant) for grant in grants]})
+        journal.note(_WAITING, {"grants": [asdict(grant) for grant in grants]})
 
 
-def note_made(folder: Path, instance: str, grants: Sequence[PendingGrant]) -> None:
+def note_made(journal: Journal, grants: Sequence[PendingGrant]) -> None:
     """Remember that these grants need not be made any more."""
     if grants:
-        journal.note(folder, instance, _MADE, {"grants": [asdict(grant) for grant in grants]})
+        journal.note(_MADE, {"grants": [asdict(grant) for grant in grants]})
 
 
-def make_pending(server: Accounts, folder: Path, instance: str, database: str) -> list[str]:
+def make_pending(server: Accounts, journal: Journal, database: str) -> list[str]:
     """Make the grants that waited for a database which is there now; say how it went with each."""
     told, made = [], []
-    for grant in pending_grants(folder):
+    for grant in pending_grants(journal):
         if grant.database != database:
             continue
         try:
@@ -74,7 +73,7 @@ def make_pending(server: Accounts, folder: Path, instance: str, database: str) -
         else:
             told.append(f"granted to {grant.account}, as it was waiting for this database: {grant.what}")
             made.append(grant)
-    note_made(folder, instance, made)
+    note_made(journal, made)
     return told
 
 

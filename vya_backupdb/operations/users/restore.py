@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
-from vya_backupdb.catalog import journal
 from vya_backupdb.catalog.store import Store
 from vya_backupdb.config.models import Config
 from vya_backupdb.credentials.vault import Vault
@@ -16,15 +16,10 @@ from vya_backupdb.errors import MissingObject, Refused, RestoreError, StatementF
 from vya_backupdb.log import get_logger
 from vya_backupdb.model import Account, Grant
 from vya_backupdb.operations.choose import Selection, choose
-from vya_backupdb.operations.opened import opened_instance
+from vya_backupdb.operations.opened import OpenInstance, opened_instance
 from vya_backupdb.operations.request import target_instance
-from vya_backupdb.operations.users.pending import (
-    PendingGrant,
-    note_made,
-    note_pending,
-    pending_grant,
-    pending_grants,
-)
+from vya_backupdb.operations.users.noted import begun_accounts, noted
+from vya_backupdb.operations.users.pending import pending_grants
 from vya_backupdb.operations.users.plan import PlannedAccount, Standing, choose_accounts, plan_accounts
 from vya_backupdb.operations.users.script import accounts_of, engine_of
 
@@ -62,6 +57,8 @@ class RestoredAccount:
     pending: list[Grant] = field(default_factory=list)
     """What it is to be granted once that is there."""
     error: RestoreError | None = None
+    half_made: bool = False
+    """An earlier run began to make it and did not end: what differs is what it lacks."""
 
 
 @dataclass(frozen=True)
@@ -81,9 +78,15 @@ class UsersOutcome:
 
 
 def restore_users(
-    config: Config, vault: Vault, request: UsersRequest, confirm: Callable[[str], None]
+    config: Config,
+    vault: Vault,
+    request: UsersRequest,
+    confirm: Callable[[str], None],
+    place: OpenInstance | None = None,
 ) -> UsersOutcome:
     """Restore what the request names. `confirm` asks before an account is replaced; it raises Refused.
+
+    `place` is the instance where it is open already.
 
     Raises Refused, VerificationError, ConnectionFailed, StorageError; what the server refuses of one
     account is in its outcome, and the others are restored.
@@ -102,9 +105,11 @@ def restore_users(
     needed_by: Mapping[str, str] = {}
     if request.names:
         accounts, needed_by = choose_accounts(accounts, request.names)
-    with opened_instance(store, vault, instance, dry_run=request.dry_run) as place:
-        server, folder = place.connector.accounts(), place.folder
-        waiting = pending_grants(folder)
+    with ExitStack() as stack:
+        if place is None:
+            place = stack.enter_context(opened_instance(store, vault, instance, dry_run=request.dry_run))
+        server, journal = place.connector.accounts(), place.journal
+        waiting = pending_grants(journal)
         plan = plan_accounts(
             server,
             place.connector.facts.account,
@@ -112,12 +117,18 @@ def restore_users(
             needed_by,
             {(grant.account, grant.what) for grant in waiting},
         )
-        restored = tuple(RestoredAccount(one) for one in plan)
+        half_made = begun_accounts(journal)
+        restored = tuple(
+            RestoredAccount(one, half_made=one.standing is Standing.DIFFERS and one.wanted.label in half_made)
+            for one in plan
+        )
+        plan = [one.plan for one in restored if not one.half_made]
         conflict = _conflict(plan, request.on_conflict)
         if request.dry_run or conflict is not None:
             return UsersOutcome(instance.id, chosen.path, restored, conflict)
         _confirm(plan, request.on_conflict, instance.id, confirm)
-        _apply(server, restored, request.on_conflict)
+        with noted(journal, instance.id, chosen.record.id if chosen.record else None, restored):
+            _apply(server, restored, request.on_conflict)
         outcome = UsersOutcome(instance.id, chosen.path, restored)
         for account in restored:
             if account.error is not None:
@@ -127,8 +138,6 @@ def restore_users(
                     user=account.plan.wanted.label,
                     error=account.error.what,
                 )
-        if place.keeps_journal:
-            _write_journal(folder, instance.id, chosen.record.id if chosen.record else None, outcome, waiting)
         log.info("users restored", instance=instance.id, changed=sum(a.changed for a in restored))
         return outcome
 
@@ -161,9 +170,12 @@ def _apply(server: Accounts, restored: Sequence[RestoredAccount], on_conflict: O
             one.error = RestoreError(f"{one.plan.wanted.label}: not possible here: {few(one.plan.notes)}")
     for one in restored:
         present = one.plan.present
-        if one.plan.standing is Standing.DIFFERS and on_conflict is OnConflict.REPLACE and present:
+        if one.half_made and present:
+            _execute(server, one, server.alter(_as_granted(one.plan), present))
+        elif one.plan.standing is Standing.DIFFERS and on_conflict is OnConflict.REPLACE and present:
             _execute(server, one, server.alter(one.plan.wanted, present), one.plan.wanted.grants)
-    _grant(server, [one for one in restored if one.plan.standing in (Standing.CREATE, Standing.PENDING)])
+    lacking = (Standing.CREATE, Standing.PENDING)
+    _grant(server, [one for one in restored if one.half_made or one.plan.standing in lacking])
 
 
 def _execute(
@@ -201,35 +213,12 @@ def _grant(server: Accounts, restored: Sequence[RestoredAccount]) -> None:
             one.error = RestoreError(f"{one.plan.wanted.label}: not granted: {few(refused)}")
 
 
+def _as_granted(plan: PlannedAccount) -> Account:
+    """Give the account as it is wanted, but without the grants that it lacks."""
+    lacking = _lacking(plan)
+    return replace(plan.wanted, grants=tuple(grant for grant in plan.wanted.grants if grant not in lacking))
+
+
 def _lacking(plan: PlannedAccount) -> list[Grant]:
     there = {grant.what for grant in plan.present.grants} if plan.present else frozenset[str]()
     return [grant for grant in plan.wanted.grants if grant.what not in there]
-
-
-def _write_journal(
-    folder: Path,
-    instance: str,
-    backup: str | None,
-    outcome: UsersOutcome,
-    waiting: Collection[PendingGrant],
-) -> None:
-    now_waiting = [
-        pending_grant(account.plan.wanted.label, grant)
-        for account in outcome.accounts
-        for grant in account.pending
-    ]
-    known = {(grant.account, grant.what) for grant in waiting}
-    note_pending(folder, instance, [one for one in now_waiting if (one.account, one.what) not in known])
-    still = {(grant.account, grant.what) for grant in now_waiting}
-    handled = {account.plan.wanted.label for account in outcome.accounts if account.error is None}
-    note_made(
-        folder,
-        instance,
-        [one for one in waiting if one.account in handled and (one.account, one.what) not in still],
-    )
-    facts = {
-        "backup": backup,
-        "changed": [account.plan.wanted.label for account in outcome.accounts if account.changed],
-        "failed": [account.plan.wanted.label for account in outcome.accounts if account.error],
-    }
-    journal.note(folder, instance, "users restore", facts)

@@ -13,7 +13,7 @@ from vya_backupdb.engines.mysql.queries import Queries, QueryError
 from vya_backupdb.engines.mysql.restore.needs import Needs, other_databases, references
 from vya_backupdb.engines.mysql.restore.outside import examine_outside
 from vya_backupdb.engines.mysql.restore.target_settings import examine_definition, examine_settings
-from vya_backupdb.model import Finding, MySQLDefinition, ServerFacts, Severity
+from vya_backupdb.model import Coming, Finding, MySQLDefinition, ServerFacts, Severity
 
 _NEEDED: Final = {
     "CREATE": {"", "table", "sequence"},
@@ -43,6 +43,7 @@ def examine(
     definition: MySQLDefinition | None,
     source: ServerFacts | None,
     original: str | None,
+    coming: Coming,
     *,
     allow_references: bool = False,
 ) -> list[Finding]:
@@ -53,12 +54,12 @@ def examine(
     return [
         *_other_server(facts, source, needs),
         *_missing_privileges(privileges, database, needs),
-        *_definers(queries, facts, privileges, needs),
+        *_definers(queries, facts, privileges, needs, coming),
         *examine_settings(queries, facts, privileges, needs),
         *examine_definition(queries, facts, definition),
         *examine_outside(queries, facts, needs),
         *_references(database, original, needs, allowed=allow_references),
-        *_absent_databases(queries, database, original, needs),
+        *_absent_databases(queries, {database, original, *coming.databases}, needs),
     ]
 
 
@@ -123,7 +124,7 @@ def _missing_privileges(privileges: Privileges, database: str, needs: Needs) -> 
 
 
 def _definers(
-    queries: Queries, facts: ServerFacts, privileges: Privileges, needs: Needs
+    queries: Queries, facts: ServerFacts, privileges: Privileges, needs: Needs, coming: Coming
 ) -> Iterator[Finding]:
     name, _, host = facts.account.rpartition("@")
     others = {account: first for account, first in needs.definers.items() if account != (name, host)}
@@ -140,7 +141,11 @@ def _definers(
             cure=f"GRANT SELECT ON `mysql`.* TO {privileges.account}, else the restore may fail with 1227",
         )
         return
-    absent = {account: first for account, first in others.items() if account not in present}
+    absent = {
+        account: first
+        for account, first in others.items()
+        if account not in present and _label(*account) not in coming.accounts
+    }
     if absent:
         yield Finding(
             Severity.WARNING,
@@ -186,18 +191,21 @@ def _system_accounts(queries: Queries, facts: ServerFacts) -> set[tuple[str, str
 
 
 def _accounts(accounts: Iterable[tuple[str, str]]) -> str:
-    return few(f"{user}@{host}" if host else user for user, host in accounts)
+    return few(_label(user, host) for user, host in accounts)
+
+
+def _label(user: str, host: str) -> str:
+    """Give an account as its Account.label; MariaDB's roles have no host."""
+    return f"{user}@{host}" if host else user
 
 
 # ---------------------------------------------------------------------------- other databases
 
 
-def _absent_databases(
-    queries: Queries, database: str, original: str | None, needs: Needs
-) -> Iterator[Finding]:
+def _absent_databases(queries: Queries, known: Collection[str | None], needs: Needs) -> Iterator[Finding]:
     """Find the views that fail, for a database that they read is not here (1049, 1146)."""
     for name, view in other_databases(needs).items():
-        if name not in (database, original) and not exists(queries, name):
+        if name not in known and not exists(queries, name):
             yield Finding(
                 Severity.WARNING,
                 f"the view {view} reads the database {name}, which is not here: it fails, and is kept in the "

@@ -32,18 +32,19 @@ def examine(
     *,
     present: PostgreSQLDefinition | None,
     stays: bool = False,
+    coming: Collection[str] = (),
 ) -> Iterator[Finding]:
     """Give everything that stands in the way of a script with these needs.
 
     `present`: the database as it is there already and will be used; None: it will be created, or it
-    `stays` with all that it has.
+    `stays` with all that it has. `coming`: roles that are not missed.
     """
     if facts.settings["in_recovery"] == "on":
         yield Finding(
             Severity.FAULT, "the server is a standby: nothing can be written", cure="restore onto the primary"
         )
     yield from _versions(connection, facts, source, needs)
-    yield from _roles(connection, definition, needs)
+    yield from _roles(connection, definition, needs, coming)
     yield from _things(connection, definition, needs)
     yield from _label_providers(connection, definition, needs)
     if definition is not None:
@@ -101,21 +102,24 @@ def _versions(
 
 
 def _roles(
-    connection: Connection, definition: PostgreSQLDefinition | None, needs: Needs
+    connection: Connection,
+    definition: PostgreSQLDefinition | None,
+    needs: Needs,
+    coming: Collection[str],
 ) -> Iterator[Finding]:
     named = set(needs.named.roles)
     settings: set[str] = set()
     if definition is not None:
         named |= {definition.owner, *acl.roles(definition.acl or ())}
         settings = {setting.role for setting in definition.settings if setting.role is not None}
-    for name in missing_roles(connection, named):
+    for name in missing_roles(connection, named - set(coming)):
         yield Finding(
             Severity.FAULT,
             f"the role {name!r} owns something or was granted something, and is not on the server",
             name,
             "restore the users first, or CREATE ROLE, or restore with --no-owner",
         )
-    for name in missing_roles(connection, settings - named):
+    for name in missing_roles(connection, settings - named - set(coming)):
         yield Finding(
             Severity.WARNING,
             f"the role {name!r} has settings in the database, and is not on the server: they are left out",

@@ -1,0 +1,51 @@
+"""What the journal knows of the last restore into a database."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from vya_backupdb.catalog.record import BackupRecord
+from vya_backupdb.operations.request import RestoreRequest, Target
+
+STARTED: Final = "restore started"
+LOADED: Final = "restore loaded"
+"""All of it is there but what acts by itself (events ...): that waits for other databases of the same run."""
+ACTIVATING: Final = "restore activating"
+"""After `LOADED`: what acts by itself is being made, which cannot be done twice."""
+RESTORED: Final = "restore"
+FAILED: Final = "restore failed"
+
+
+def last_restore(target: Target) -> Mapping[str, Any] | None:
+    """Give the last entry that is about a restore into the database. Raises StorageError."""
+    about = (
+        entry
+        for entry in reversed(target.journal.entries())
+        if entry["event"].startswith("restore") and entry.get("database") == target.database
+    )
+    return next(about, None)
+
+
+def is_last(
+    event: str, last: Mapping[str, Any] | None, request: RestoreRequest, record: BackupRecord | None
+) -> bool:
+    """Whether an entry says this of a restore of the whole of such a backup.
+
+    Restores of single tables are no whole restore, and after one of them the database is another.
+    """
+    if record is None or request.tables or last is None:
+        return False
+    return (
+        "tables" not in last
+        and (last["event"], last.get("backup")) == (event, record.id)
+        and bool(last.get("no_owner", False)) == request.no_owner
+    )
+
+
+def unfinished(last: Mapping[str, Any] | None) -> str | None:
+    """Say of an entry how the restore went wrong; None: it did not, or no whole database was restored."""
+    if last is None or "tables" in last or last["event"] in (RESTORED, LOADED):
+        return None
+    how = f"failed: {error}" if isinstance(error := last.get("error"), str) else "did not end"
+    return f"the last restore into it ({last.get('at', 'now')}) {how}"

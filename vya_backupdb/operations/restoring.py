@@ -1,0 +1,280 @@
+"""The steps of a restore of one database; that of an instance takes each of them with every database."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from vya_backupdb.archive.source import ScriptSource
+from vya_backupdb.catalog.record import BackupRecord
+from vya_backupdb.errors import RestoreError, StorageError, VyaBackupDBError
+from vya_backupdb.log import get_logger
+from vya_backupdb.model import Finding
+from vya_backupdb.operations import earlier
+from vya_backupdb.operations.checks import check_objects
+from vya_backupdb.operations.choose import Chosen
+from vya_backupdb.operations.failed import write_failed
+from vya_backupdb.operations.load import Loader, LoadReport
+from vya_backupdb.operations.prepare import Prepared, prepare
+from vya_backupdb.operations.progress import Progress
+from vya_backupdb.operations.request import RestoreRequest, Target
+from vya_backupdb.operations.users.pending import make_pending
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class RestoreOutcome:
+    """What a restore did, or with `dry_run` found."""
+
+    instance: str
+    database: str
+    file: Path
+    record: BackupRecord | None
+    changed: bool
+    tables: tuple[str, ...] = ()
+    """Those that were restored; (): the whole database."""
+    findings: tuple[Finding, ...] = ()
+    notices: tuple[str, ...] = ()
+    rows: dict[str, int] = field(default_factory=dict)
+    rows_verified: bool = False
+    """True where the numbers of rows were compared with the backup's manifest."""
+    objects: dict[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+    loaded_before: bool = False
+    """True where an earlier run had loaded it, up to what acts by itself."""
+    events_wait: bool = False
+    """True where its events are disabled until other databases are there."""
+
+
+@dataclass
+class Restoring:
+    """One database that is being restored. The steps: `load`, `follow`, then `finish` or `leave`."""
+
+    target: Target
+    chosen: Chosen
+    request: RestoreRequest
+    prepared: Prepared
+    outcome: RestoreOutcome
+    loader: Loader
+    progress: Progress
+    seconds: float = 0.0
+    """Spent on it."""
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """For the journal and the log."""
+        record, tables = self.chosen.record, self.outcome.tables
+        return {
+            "database": self.target.database,
+            "backup": record.id if record else None,
+            "file": self.chosen.path.name,
+            **({"tables": tables} if tables else {}),
+            **({"no_owner": True} if self.request.no_owner else {}),
+        }
+
+    def load(self) -> None:
+        """Make room, and load all up to the end of the rows. Raises as Loader.load_rows does."""
+        if self.outcome.loaded_before:
+            self.loader.pass_over()
+            return
+        self.target.journal.append(earlier.STARTED, self.facts)
+        log.info("restore started", instance=self.target.instance.id, **self.facts)
+        with self._step():
+            _make_room(self.target, self.prepared, drop=self.request.drop)
+            with self._telling_the_state():
+                self.loader.load_rows()
+
+    def follow(self, *, resumable: bool = False) -> None:
+        """Execute what follows the rows, but for what acts by itself.
+
+        With `resumable` the journal tells that this is done: a later run takes it up from there.
+        """
+        if self.outcome.loaded_before:
+            return
+        with self._step(), self._telling_the_state():
+            self.loader.load_post()
+        if resumable and not self.is_faulty:
+            self.target.journal.note(earlier.LOADED, self.facts)
+
+    @property
+    def is_faulty(self) -> bool:
+        """Whether statements failed."""
+        return bool(self.loader.report().post.failed)
+
+    def finish(self, *, resumable: bool = False) -> RestoreOutcome:
+        """Let act what acts by itself, give the database its settings, and compare the objects."""
+        target, tables = self.target, self.outcome.tables
+        if resumable and not self.is_faulty:
+            target.journal.note(earlier.ACTIVATING, self.facts)
+        with self._step():
+            with self._telling_the_state():
+                report = self.loader.activate()
+            _check_failed(target, self.prepared, report)
+            objects = dict(target.connector.object_counts(target.database))
+            if self.prepared.tables is None:
+                check_objects(target.database, self.chosen.record, objects)
+            else:
+                report.notices += target.connector.unmatched(target.database, tables)
+        target.journal.note(earlier.RESTORED, self.facts)
+        report.notices += _grant_pending(target)
+        log.info(
+            "restore finished",
+            instance=target.instance.id,
+            seconds=round(self.seconds, 3),
+            **self.facts,
+        )
+        return self._done(report, objects, changed=True)
+
+    def leave(self, waits_for: str) -> RestoreOutcome:
+        """Leave events disabled, and say for what they wait; the same restore again enables them."""
+        target = self.target
+        report = self.loader.leave()
+        with self._step():
+            _check_failed(target, self.prepared, report)
+        report.notices += _grant_pending(target)
+        report.notices.append(
+            f"its events stay disabled, for they may act on {waits_for}: the same command enables them when "
+            "all is there"
+        )
+        return replace(
+            self._done(report, {}, changed=not self.outcome.loaded_before),
+            events_wait=True,
+        )
+
+    def _done(self, report: LoadReport, objects: dict[str, int], *, changed: bool) -> RestoreOutcome:
+        return replace(
+            self.outcome,
+            changed=changed,
+            notices=tuple(report.notices),
+            rows=dict(report.rows),
+            rows_verified=self.loader.rows_verified(),
+            objects=objects,
+            seconds=self.seconds,
+        )
+
+    @contextmanager
+    def _step(self) -> Iterator[None]:
+        """Count the time of a part of the work; note in the journal when it fails."""
+        started, instance = time.monotonic(), self.target.instance.id
+        self.progress.begin(self.target.database, self.prepared.script.raw_bytes)
+        try:
+            yield
+        except VyaBackupDBError as error:
+            self.target.journal.note(earlier.FAILED, {**self.facts, "error": error.what})
+            log.error("restore failed", instance=instance, error=error.what, **self.facts)
+            raise
+        except BaseException as error:
+            what = f"interrupted ({type(error).__name__})"
+            self.target.journal.note(earlier.FAILED, {**self.facts, "error": what})
+            cure = _half_loaded(self.target, self.prepared)
+            log.error("restore interrupted", instance=instance, cure=cure, **self.facts)
+            raise
+        finally:
+            self.progress.end()
+            self.seconds += time.monotonic() - started
+
+    @contextmanager
+    def _telling_the_state(self) -> Iterator[None]:
+        """Add to an error in which state the target is."""
+        try:
+            yield
+        except VyaBackupDBError as error:
+            error.cure = f"{error.cure}; " if error.cure else ""
+            error.cure += _half_loaded(self.target, self.prepared)
+            raise
+
+
+def examine(
+    target: Target,
+    source: ScriptSource,
+    chosen: Chosen,
+    request: RestoreRequest,
+    progress: Progress,
+    *,
+    skip_restored: bool,
+) -> Restoring | RestoreOutcome:
+    """Check a backup and its target; an outcome where there is nothing (more) to do.
+
+    With `skip_restored` a database that this backup was restored into, and that is still there, is left
+    alone; where only what acts by itself is missing, only that is done.
+    """
+    started = time.monotonic()
+    database, record = target.database, chosen.record
+    outcome = RestoreOutcome(target.instance.id, database, chosen.path, record, changed=False)
+    is_present = target.connector.exists(database)
+    loaded_before = False
+    if skip_restored and is_present and target.connector.contents(database):
+        last = earlier.last_restore(target)
+        if earlier.is_last(earlier.RESTORED, last, request, record):
+            return outcome
+        loaded_before = earlier.is_last(earlier.LOADED, last, request, record)
+    prepared = prepare(target, source, chosen, request, is_present=is_present, is_loaded=loaded_before)
+    tables = tuple(sorted(prepared.tables.names)) if prepared.tables else ()
+    outcome = replace(outcome, tables=tables, findings=prepared.findings, loaded_before=loaded_before)
+    if request.dry_run:
+        return outcome
+    loader = Loader(
+        target.engine,
+        lambda: target.connector.session(database),
+        prepared.script,
+        jobs=request.jobs or target.instance.jobs,
+        progress=progress,
+        stop_on_error=request.stop_on_error,
+        enable_events=prepared.enable_events,
+    )
+    seconds = time.monotonic() - started
+    return Restoring(target, chosen, request, prepared, outcome, loader, progress, seconds)
+
+
+def _grant_pending(target: Target) -> list[str]:
+    """Make the grants of restored users that waited for this database."""
+    try:
+        return make_pending(target.connector.accounts(), target.journal, target.database)
+    except StorageError as error:
+        return [f"whether grants wait for this database is not known: {error.what}"]
+
+
+def _make_room(target: Target, prepared: Prepared, *, drop: bool) -> None:
+    """Drop what is in the way, and have the database there."""
+    connector, database, is_present = target.connector, target.database, prepared.is_present
+    if prepared.tables is not None:
+        if prepared.to_drop is not None:
+            connector.drop_tables(database, prepared.tables.present)
+    elif is_present and drop:
+        connector.drop(database)
+        is_present = False
+    if not is_present:
+        connector.create(database, prepared.definition)
+    elif prepared.tables is None:
+        connector.adopt(database, prepared.definition)
+
+
+def _half_loaded(target: Target, prepared: Prepared) -> str:
+    what = "the named tables are" if prepared.tables else f"{target.database} is"
+    return f"{what} half loaded: mend the cause, then restore with --drop"
+
+
+def _check_failed(target: Target, prepared: Prepared, report: LoadReport) -> None:
+    """Give the database its settings; write the statements that failed to a file, and raise RestoreError."""
+    cure, failed = "", report.post.failed
+    if failed:
+        try:
+            path = write_failed(
+                target.folder, target.database, target.engine, prepared.script, report.post.to_do
+            )
+            cure = f"mend the cause and execute what is in {path}"
+        except StorageError as error:
+            cure = f"they could not be kept ({error.what}): mend the cause, then restore with --drop"
+    if prepared.definition is not None:
+        target.connector.complete(target.database, prepared.definition)
+    if failed:
+        count = len(failed)
+        of_them = f"{count} statements after them failed, the first" if count > 1 else "one after them failed"
+        raise RestoreError(
+            f"{target.database}: all rows are there, but {of_them} with: {failed[0].error}",
+            cure=cure,
+        )
