@@ -48,6 +48,7 @@ def restore(
             confirm(restoring.prepared.to_drop)
         restoring.load()
         restoring.follow()
+        restoring.grant()
         return restoring.finish()
 
 

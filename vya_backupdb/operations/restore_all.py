@@ -179,6 +179,9 @@ def _restore_databases(
         for one, restoring in _good(working):
             with _failure_of(one):
                 restoring.follow(resumable=True)
+        for one, restoring in _good(working):
+            with _failure_of(one):
+                restoring.grant()
         missing = [one.database for one in result.databases if one.error is not None]
         missing += [one.database for one, restoring in _good(working) if restoring.is_faulty]
         for one, restoring in _good(working):

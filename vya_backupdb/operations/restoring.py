@@ -52,7 +52,7 @@ class RestoreOutcome:
 
 @dataclass
 class Restoring:
-    """One database that is being restored. The steps: `load`, `follow`, then `finish` or `leave`."""
+    """One database that is being restored. The steps: `load`, `follow`, `grant`, then `finish` or `leave`."""
 
     target: Target
     chosen: Chosen
@@ -63,6 +63,8 @@ class Restoring:
     progress: Progress
     seconds: float = 0.0
     """Spent on it."""
+    granted: list[str] = field(default_factory=list)
+    """What there is to say of grants that waited for it."""
 
     @property
     def facts(self) -> dict[str, object]:
@@ -105,6 +107,14 @@ class Restoring:
         """Whether statements failed."""
         return bool(self.loader.report().post.failed)
 
+    def grant(self) -> None:
+        """Make the grants of restored users that waited for it: before events act, which may need them."""
+        target = self.target
+        try:
+            self.granted += make_pending(target.connector.accounts(), target.journal, target.database)
+        except StorageError as error:
+            self.granted.append(f"whether grants wait for this database is not known: {error.what}")
+
     def finish(self, *, resumable: bool = False) -> RestoreOutcome:
         """Let act what acts by itself, give the database its settings, and compare the objects."""
         target, tables = self.target, self.outcome.tables
@@ -120,7 +130,6 @@ class Restoring:
             else:
                 report.notices += target.connector.unmatched(target.database, tables)
         target.journal.note(earlier.RESTORED, self.facts)
-        report.notices += _grant_pending(target)
         log.info(
             "restore finished",
             instance=target.instance.id,
@@ -135,7 +144,6 @@ class Restoring:
         report = self.loader.leave()
         with self._step():
             _check_failed(target, self.prepared, report)
-        report.notices += _grant_pending(target)
         report.notices.append(
             f"its events stay disabled, for they may act on {waits_for}: the same command enables them when "
             "all is there"
@@ -149,7 +157,7 @@ class Restoring:
         return replace(
             self.outcome,
             changed=changed,
-            notices=tuple(report.notices),
+            notices=(*self.granted, *report.notices),
             rows=dict(report.rows),
             rows_verified=self.loader.rows_verified(),
             objects=objects,
@@ -228,14 +236,6 @@ def examine(
     )
     seconds = time.monotonic() - started
     return Restoring(target, chosen, request, prepared, outcome, loader, progress, seconds)
-
-
-def _grant_pending(target: Target) -> list[str]:
-    """Make the grants of restored users that waited for this database."""
-    try:
-        return make_pending(target.connector.accounts(), target.journal, target.database)
-    except StorageError as error:
-        return [f"whether grants wait for this database is not known: {error.what}"]
 
 
 def _make_room(target: Target, prepared: Prepared, *, drop: bool) -> None:
