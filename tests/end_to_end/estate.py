@@ -142,7 +142,7 @@ class Estate:
         accounts = f"""
             CREATE ROLE {reader}; CREATE USER {owner} IDENTIFIED BY 'x{self.mark}';
             CREATE USER {app} IDENTIFIED BY '{password}' WITH MAX_USER_CONNECTIONS 7;
-            GRANT {reader} TO {app}; GRANT SELECT, EXECUTE ON `{b}`.* TO {reader};
+            GRANT {reader} TO {app}; GRANT SELECT ON `{b}`.* TO {reader};
             GRANT ALL ON `{a}`.* TO {owner}; GRANT ALL ON `{b}`.* TO {owner}; GRANT ALL ON `{c}`.* TO {owner};
             ALTER DATABASE `{b}` CHARACTER SET latin1;
             {self._default_role(reader, app)}"""
@@ -152,6 +152,7 @@ class Estate:
         own = f"CREATE DEFINER={owner}"
         first = f"""{table}
             {own} VIEW v AS SELECT x.id, y.v FROM t x JOIN `{b}`.t y USING (id);
+            {own} VIEW n AS SELECT `{c}`.f() AS n;
             {own} PROCEDURE p() SELECT COUNT(*) FROM `{c}`.v;
             {own} TRIGGER moves AFTER INSERT ON t FOR EACH ROW INSERT INTO `{b}`.moved VALUES (NEW.id);
             {own} EVENT every_second ON SCHEDULE EVERY 1 SECOND STARTS '2020-01-01 00:00:00' ENABLE
@@ -163,15 +164,17 @@ class Estate:
             {own} EVENT once ON SCHEDULE AT '2037-01-01 00:00:00' ON COMPLETION PRESERVE ENABLE
               COMMENT 'later' DO INSERT INTO `{b}`.seen VALUES (0, 0);
             {own} EVENT then_gone ON SCHEDULE AT '2037-01-01 00:00:00' DO SET @x = 'ä';"""
-        second = f"""{table} CREATE TABLE moved (id INT); CREATE TABLE seen (port INT, triggers INT);
-            {own} FUNCTION f() RETURNS INT READS SQL DATA RETURN (SELECT COUNT(*) FROM `{a}`.t);"""
-        third = f"""{table}
-            {own} VIEW v AS SELECT t.*, `{b}`.f() AS n FROM t, `{a}`.v WHERE t.id = `{a}`.v.id;
+        function = f"""{table}
+            {own} FUNCTION f() RETURNS INT READS SQL DATA RETURN (SELECT COUNT(*) FROM `{a}`.t)"""
+        second = f"""CREATE TABLE moved (id INT); CREATE TABLE seen (port INT, triggers INT);
+            {own} VIEW w AS SELECT `{a}`.v.id FROM `{a}`.v;"""
+        third = f"""{own} VIEW v AS SELECT t.*, f() AS n FROM t, `{a}`.v WHERE t.id = `{a}`.v.id;
             {own} TRIGGER z BEFORE UPDATE ON t FOR EACH ROW SET NEW.v = UPPER(NEW.v);"""
         grants = f"""
             GRANT INSERT, SELECT, UPDATE (v) ON `{a}`.t TO {app}; GRANT SELECT ON `{a}`.v TO {app};
             GRANT EXECUTE ON PROCEDURE `{a}`.p TO {app}; GRANT SELECT ON `{c}`.v TO {app}"""
-        return [(accounts, None), (second, b), (first, a), (third, c), (grants, None)]
+        ordered = ((table, b), (function, c), (first, a), (second, b), (third, c))
+        return [(accounts, None), *ordered, (grants, None)]
 
     def _default_role(self, reader: str, app: str) -> str:
         word = "FOR" if self.source.flavour == "mariadb" else "TO"

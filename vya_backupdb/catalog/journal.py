@@ -73,7 +73,7 @@ class Journal:
     def __init__(self, folder: Path, instance: str, *, keeps: bool = True) -> None:
         self._folder = folder
         self._instance = instance
-        self._keeps = keeps
+        self.keeps = keeps
         self._read: list[dict[str, Any]] | None = None
 
     def entries(self) -> Sequence[dict[str, Any]]:
@@ -85,13 +85,13 @@ class Journal:
 
     def append(self, event: str, facts: Mapping[str, object]) -> None:
         """Add one entry and make it durable. Raises StorageError."""
-        if self._keeps:
+        if self.keeps:
             append(self._folder, event, facts)
         self._remember(event, facts)
 
     def note(self, event: str, facts: Mapping[str, object]) -> None:
         """Add what has happened already: a full store is only a warning."""
-        if self._keeps:
+        if self.keeps:
             note(self._folder, self._instance, event, facts)
         self._remember(event, facts)
 
@@ -100,14 +100,14 @@ class Journal:
             try:
                 found = [entry for entry in entries(self._folder) if entry["event"].startswith(_OF_RESTORES)]
             except StorageError:
-                if self._keeps:
+                if self.keeps:
                     raise
                 found = []
             self._read = found
         return self._read
 
     def _remember(self, event: str, facts: Mapping[str, object]) -> None:
-        if self._read is not None or not self._keeps:  # else it is read with the rest
+        if self._read is not None or not self.keeps:  # else it is read with the rest
             self._known().append({"event": event, **facts})
 
 

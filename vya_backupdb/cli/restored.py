@@ -48,7 +48,7 @@ def restored_table(outcome: RestoreOutcome, *, dry_run: bool) -> Table:
     if outcome.tables:
         shown.add("only the tables", ", ".join(outcome.tables))
     if outcome.loaded_before:
-        shown.add("rows", "loaded by an earlier run, which ended before events were enabled")
+        shown.add("rows", "loaded by an earlier run; this one did what was left")
     elif outcome.changed:
         checked = "all checked" if outcome.rows_verified else "not checked: a plain dump has no row counts"
         shown.add("rows", f"{sum(outcome.rows.values()):,} in {len(outcome.rows):,} tables, {checked}")

@@ -14,6 +14,8 @@ LOADED: Final = "restore loaded"
 ACTIVATING: Final = "restore activating"
 """After `LOADED`: what acts by itself is being made, which cannot be done twice."""
 RESTORED: Final = "restore"
+INCOMPLETE: Final = "restore incomplete"
+"""All of it is there but statements after the rows that failed: they can be tried again."""
 FAILED: Final = "restore failed"
 
 
@@ -40,6 +42,16 @@ def is_last(
         "tables" not in last
         and (last["event"], last.get("backup")) == (event, record.id)
         and bool(last.get("no_owner", False)) == request.no_owner
+    )
+
+
+def to_retry(last: Mapping[str, Any] | None) -> frozenset[int]:
+    """Give the ordinals of the statements that failed."""
+    written = last.get("failed_statements") if last else None
+    return (
+        frozenset(each for each in written if isinstance(each, int))
+        if isinstance(written, list)
+        else frozenset()
     )
 
 

@@ -35,10 +35,12 @@ class Numbered:
     """In its section."""
     section: Section
     """Its body may be gone."""
+    ordinal: int = 0
+    """Among all statements after the rows; the same whenever the file is read."""
 
     def followed_by(self, statement: Statement) -> Numbered:
         """Give a statement that comes of this one."""
-        return Numbered(statement, self.number, self.section)
+        return Numbered(statement, self.number, self.section, self.ordinal)
 
     def __str__(self) -> str:
         of = f" of {self.section.object}" if self.section.object else ""
@@ -53,6 +55,8 @@ class FailedStatement:
 
     statement: Statement
     error: str
+    ordinal: int | None = None
+    """Where it stands; None: it is not of the script itself, but lets something of it act."""
 
 
 def is_setting(statement: Statement) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -107,6 +107,11 @@ class Loader:
         log.info("restore phase", phase="what follows the rows")
         with self._telling_what_is_there():
             self._post.load()
+
+    def retry(self, ordinals: Collection[int]) -> None:
+        """Execute only these statements after the rows, which failed before. Raises as `load_post` does."""
+        with self._telling_what_is_there():
+            self._post.retry(ordinals)
 
     def pass_over(self) -> None:
         """Take it for loaded by an earlier run."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import count
 
 from vya_backupdb.archive.source import ScriptSource
 from vya_backupdb.engines.base import Engine, Session
@@ -86,6 +87,18 @@ class PostLoader:
             self._run_batch(session, batch)
             session.commit()
 
+    def retry(self, ordinals: Collection[int]) -> None:
+        """Execute only these statements, which failed before, and the settings that they may depend on.
+
+        Raises StatementFailed as `load` does.
+        """
+        self.report = PostReport()
+        with self._sessions.open() as session:
+            for numbered in self._statements():
+                if numbered.ordinal in ordinals or is_setting(numbered.statement):
+                    self._try(session, numbered)
+            session.commit()
+
     def pass_over(self) -> None:
         """Execute nothing: an earlier run has loaded it, up to what acts by itself."""
         for numbered in self._statements():
@@ -103,7 +116,7 @@ class PostLoader:
                 with suppress(StatementFailed):  # told already; a lost connection shows at the next one
                     self._sessions.execute(session, statement)
             for numbered in self._afterwards:
-                self._try(session, numbered)
+                self._try(session, numbered, of_script=False)
             session.commit()
 
     def leave(self) -> None:
@@ -121,10 +134,11 @@ class PostLoader:
             self._afterwards += self._later(numbered, text)
 
     def _statements(self) -> Iterator[Numbered]:
+        ordinals = count()
         for section in self._source.sections({SectionKind.POST}):
             where = replace(section, body=b"")  # they may wait long, and bodies are large
             for number, statement in enumerate(self._engine.statements(section), start=1):
-                yield Numbered(statement, number, where)
+                yield Numbered(statement, number, where, next(ordinals))
 
     def _later(self, numbered: Numbered, text: bytes) -> Iterator[Numbered]:
         """Give what enables an event, and its settings; where that must not be, tell it."""
@@ -156,7 +170,7 @@ class PostLoader:
         with ThreadPoolExecutor(self._jobs, thread_name_prefix="load") as pool:
             self._sessions.wait_for([pool.submit(work) for _ in range(min(self._jobs, len(batch)))])
 
-    def _try(self, session: Session, numbered: Numbered) -> None:
+    def _try(self, session: Session, numbered: Numbered, *, of_script: bool = True) -> None:
         """Execute a statement after the rows; a refusal of the server is noted and the rest goes on."""
         statement = numbered.statement
         if is_setting(statement):
@@ -169,7 +183,7 @@ class PostLoader:
             if error.connection_lost or self._stop_on_error:
                 raise
             log.error("statement failed", error=error.what)
-            failed = FailedStatement(statement, error.what)
+            failed = FailedStatement(statement, error.what, numbered.ordinal if of_script else None)
             with self._lock:
                 self.report.failed.append(failed)
                 self.report.to_do.append(failed)

@@ -179,11 +179,12 @@ def _restore_databases(
         for one, restoring in _good(working):
             with _failure_of(one):
                 restoring.follow(resumable=True)
+        _retry(working)
         for one, restoring in _good(working):
             with _failure_of(one):
                 restoring.grant()
         missing = [one.database for one in result.databases if one.error is not None]
-        missing += [one.database for one, restoring in _good(working) if restoring.is_faulty]
+        missing += [one.database for one, restoring in _good(working) if restoring.failed]
         for one, restoring in _good(working):
             with _failure_of(one):
                 if missing and restoring.loader.wakes_events:
@@ -209,6 +210,21 @@ def _confirm(place: OpenInstance, working: _Working, confirm: Callable[[str], No
     except Refused as refused:
         for one, _ in to_drop:
             one.error = refused
+
+
+def _retry(working: _Working) -> None:
+    """Try again what failed after the rows, as long as that helps: a view may use a function made later."""
+    if len(working) < 2:
+        return
+    before = -1
+    while failed := [(one, restoring) for one, restoring in _good(working) if restoring.failed]:
+        count = sum(len(restoring.failed) for _, restoring in failed)
+        if count == before:
+            return
+        before = count
+        for one, restoring in failed:
+            with _failure_of(one):
+                restoring.retry()
 
 
 def _good(working: _Working) -> Iterator[tuple[DatabaseOutcome, Restoring]]:

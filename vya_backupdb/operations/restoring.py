@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,7 +16,7 @@ from vya_backupdb.model import Finding
 from vya_backupdb.operations import earlier
 from vya_backupdb.operations.checks import check_objects
 from vya_backupdb.operations.choose import Chosen
-from vya_backupdb.operations.failed import write_failed
+from vya_backupdb.operations.failed import FailedStatement, write_failed
 from vya_backupdb.operations.load import Loader, LoadReport
 from vya_backupdb.operations.prepare import Prepared, prepare
 from vya_backupdb.operations.progress import Progress
@@ -63,6 +63,10 @@ class Restoring:
     progress: Progress
     seconds: float = 0.0
     """Spent on it."""
+    to_retry: frozenset[int] = frozenset()
+    """Statements after the rows that failed in an earlier run, which loaded all else."""
+    acts: bool = False
+    """Whether that run let act already what acts by itself."""
     granted: list[str] = field(default_factory=list)
     """What there is to say of grants that waited for it."""
 
@@ -95,17 +99,30 @@ class Restoring:
 
         With `resumable` the journal tells that this is done: a later run takes it up from there.
         """
-        if self.outcome.loaded_before:
+        if self.outcome.loaded_before and not self.to_retry:
             return
         with self._step(), self._telling_the_state():
-            self.loader.load_post()
-        if resumable and not self.is_faulty:
-            self.target.journal.note(earlier.LOADED, self.facts)
+            if self.to_retry:
+                self.loader.retry(self.to_retry)
+            else:
+                self.loader.load_post()
+        self._note_loaded(resumable=resumable)
+
+    def retry(self) -> None:
+        """Try again what failed: what it needs may have come with another database."""
+        ordinals = {failed.ordinal for failed in self.failed if failed.ordinal is not None}
+        with self._step(), self._telling_the_state():
+            self.loader.retry(ordinals)
+        self._note_loaded(resumable=True)
 
     @property
-    def is_faulty(self) -> bool:
-        """Whether statements failed."""
-        return bool(self.loader.report().post.failed)
+    def failed(self) -> Sequence[FailedStatement]:
+        """Statements after the rows that failed."""
+        return self.loader.report().post.failed
+
+    def _note_loaded(self, *, resumable: bool) -> None:
+        if resumable and not self.failed and not self.acts:
+            self.target.journal.note(earlier.LOADED, self.facts)
 
     def grant(self) -> None:
         """Make the grants of restored users that waited for it: before events act, which may need them."""
@@ -118,12 +135,14 @@ class Restoring:
     def finish(self, *, resumable: bool = False) -> RestoreOutcome:
         """Let act what acts by itself, give the database its settings, and compare the objects."""
         target, tables = self.target, self.outcome.tables
-        if resumable and not self.is_faulty:
+        if resumable and not self.failed and not self.acts:
             target.journal.note(earlier.ACTIVATING, self.facts)
         with self._step():
-            with self._telling_the_state():
-                report = self.loader.activate()
-            _check_failed(target, self.prepared, report)
+            if not self.acts:
+                with self._telling_the_state():
+                    self.loader.activate()
+            report = self.loader.report()
+            self._complete(acts=True)
             objects = dict(target.connector.object_counts(target.database))
             if self.prepared.tables is None:
                 check_objects(target.database, self.chosen.record, objects)
@@ -140,10 +159,9 @@ class Restoring:
 
     def leave(self, waits_for: str) -> RestoreOutcome:
         """Leave events disabled, and say for what they wait; the same restore again enables them."""
-        target = self.target
         report = self.loader.leave()
         with self._step():
-            _check_failed(target, self.prepared, report)
+            self._complete(acts=False)
         report.notices.append(
             f"its events stay disabled, for they may act on {waits_for}: the same command enables them when "
             "all is there"
@@ -152,6 +170,44 @@ class Restoring:
             self._done(report, {}, changed=not self.outcome.loaded_before),
             events_wait=True,
         )
+
+    def _complete(self, *, acts: bool) -> None:
+        """Give the database its settings; write the statements that failed to a file, and raise RestoreError.
+
+        `acts`: events are enabled.
+        """
+        target, post = self.target, self.loader.report().post
+        refused: RestoreError | None = None
+        try:
+            if self.prepared.definition is not None and not self.acts:
+                target.connector.complete(target.database, self.prepared.definition)
+        except RestoreError as error:
+            refused = error
+        if not post.failed:
+            if refused is not None:
+                raise refused
+            return
+        ordinals = [failed.ordinal for failed in post.failed]
+        is_whole = self.chosen.record is not None and not self.outcome.tables
+        can_go_on = is_whole and refused is None and None not in ordinals and target.journal.keeps
+        cure = "mend the cause"
+        if can_go_on:
+            cure += ", then restore again without --drop, which tries only them"
+        try:
+            path = write_failed(
+                target.folder, target.database, target.engine, self.prepared.script, post.to_do
+            )
+            cure += f"{', or' if can_go_on else ' and'} execute what is in {path}"
+        except StorageError as error:
+            cure += f"; they could not be kept in a file: {error.what}"
+        number = len(post.failed)
+        of_them = (
+            f"{number} statements after them failed, the first" if number > 1 else "one after them failed"
+        )
+        what = f"{target.database}: all rows are there, but {of_them} with: {post.failed[0].error}"
+        if can_go_on:
+            raise _IncompleteError(what, cure=cure, facts={"failed_statements": ordinals, "acts": acts})
+        raise RestoreError(f"{what}; {refused.what}" if refused else what, cure=cure)
 
     def _done(self, report: LoadReport, objects: dict[str, int], *, changed: bool) -> RestoreOutcome:
         return replace(
@@ -171,6 +227,10 @@ class Restoring:
         self.progress.begin(self.target.database, self.prepared.script.raw_bytes)
         try:
             yield
+        except _IncompleteError as error:
+            self.target.journal.note(earlier.INCOMPLETE, {**self.facts, **error.facts, "error": error.what})
+            log.error("restore failed", instance=instance, error=error.what, **self.facts)
+            raise
         except VyaBackupDBError as error:
             self.target.journal.note(earlier.FAILED, {**self.facts, "error": error.what})
             log.error("restore failed", instance=instance, error=error.what, **self.facts)
@@ -196,6 +256,14 @@ class Restoring:
             raise
 
 
+class _IncompleteError(RestoreError):
+    """All is there but statements after the rows that failed, which the next run can try again."""
+
+    def __init__(self, what: str, *, cure: str, facts: Mapping[str, object]) -> None:
+        super().__init__(what, cure=cure)
+        self.facts = facts
+
+
 def examine(
     target: Target,
     source: ScriptSource,
@@ -214,12 +282,14 @@ def examine(
     database, record = target.database, chosen.record
     outcome = RestoreOutcome(target.instance.id, database, chosen.path, record, changed=False)
     is_present = target.connector.exists(database)
-    loaded_before = False
+    loaded_before, last = False, None
     if skip_restored and is_present and target.connector.contents(database):
         last = earlier.last_restore(target)
         if earlier.is_last(earlier.RESTORED, last, request, record):
             return outcome
-        loaded_before = earlier.is_last(earlier.LOADED, last, request, record)
+        loaded_before = any(
+            earlier.is_last(event, last, request, record) for event in (earlier.LOADED, earlier.INCOMPLETE)
+        )
     prepared = prepare(target, source, chosen, request, is_present=is_present, is_loaded=loaded_before)
     tables = tuple(sorted(prepared.tables.names)) if prepared.tables else ()
     outcome = replace(outcome, tables=tables, findings=prepared.findings, loaded_before=loaded_before)
@@ -235,7 +305,10 @@ def examine(
         enable_events=prepared.enable_events,
     )
     seconds = time.monotonic() - started
-    return Restoring(target, chosen, request, prepared, outcome, loader, progress, seconds)
+    restoring = Restoring(target, chosen, request, prepared, outcome, loader, progress, seconds)
+    if loaded_before and last is not None:
+        restoring.to_retry, restoring.acts = earlier.to_retry(last), last.get("acts") is True
+    return restoring
 
 
 def _make_room(target: Target, prepared: Prepared, *, drop: bool) -> None:
@@ -256,25 +329,3 @@ def _make_room(target: Target, prepared: Prepared, *, drop: bool) -> None:
 def _half_loaded(target: Target, prepared: Prepared) -> str:
     what = "the named tables are" if prepared.tables else f"{target.database} is"
     return f"{what} half loaded: mend the cause, then restore with --drop"
-
-
-def _check_failed(target: Target, prepared: Prepared, report: LoadReport) -> None:
-    """Give the database its settings; write the statements that failed to a file, and raise RestoreError."""
-    cure, failed = "", report.post.failed
-    if failed:
-        try:
-            path = write_failed(
-                target.folder, target.database, target.engine, prepared.script, report.post.to_do
-            )
-            cure = f"mend the cause and execute what is in {path}"
-        except StorageError as error:
-            cure = f"they could not be kept ({error.what}): mend the cause, then restore with --drop"
-    if prepared.definition is not None:
-        target.connector.complete(target.database, prepared.definition)
-    if failed:
-        count = len(failed)
-        of_them = f"{count} statements after them failed, the first" if count > 1 else "one after them failed"
-        raise RestoreError(
-            f"{target.database}: all rows are there, but {of_them} with: {failed[0].error}",
-            cure=cure,
-        )
