@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import re
 import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -218,18 +218,14 @@ def held(server: ScratchServer, database: str) -> Iterator[None]:
         yield
     finally:
         if server.flavour == "postgresql":
-            query = (
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                f" WHERE query LIKE '%pg_sleep(100)' AND datname = '{database}'"
-            )
-            run_sql(server, query)
+            asked = f"pg_stat_activity WHERE query LIKE '%pg_sleep(100)' AND datname = '{database}'"
+            ending = f"SELECT concat('SELECT pg_terminate_backend(', pid, ');') FROM {asked}"
         else:
-            query = (
-                "SELECT CONCAT('KILL ', id, ';') FROM information_schema.processlist"
-                " WHERE info = 'SELECT SLEEP(100)'"
-            )
-            run_sql(server, run_sql(server, query) or "SELECT 1")
-        reader.wait(20)
+            asked = "information_schema.processlist WHERE info = 'SELECT SLEEP(100)'"
+            ending = f"SELECT CONCAT('KILL ', id, ';') FROM {asked}"
+        while reader.poll() is None:
+            run_sql(server, run_sql(server, ending) or "SELECT 1")
+            time.sleep(0.2)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
@@ -240,8 +236,8 @@ def test_a_restore_that_is_cut_off_after_the_rows_goes_on_where_it_can(
     with running(site, *ALL) as run:
         wait_until(lambda: tables(site.target, large))
         with held(site.target, large):
-            waits = "Lock" if site.postgresql else "metadata lock"
-            wait_until(lambda: waits in sessions(site.target, large))
+            waits = re.compile("ALTER.*\tLock" if site.postgresql else "CREATE.*metadata lock", re.DOTALL)
+            wait_until(lambda: bool(waits.search(sessions(site.target, large))))
             run.send_signal(number)
             assert run.wait(60) == (130 if number is signal.SIGINT else -number)
     wait_until(lambda: sessions(site.target, large).strip() == "")
@@ -309,68 +305,55 @@ def test_an_account_that_is_half_made_is_made_whole_and_no_other_one_is(site: Si
     words = (*USERS[:-1], *chosen)
     label = estate.app if site.postgresql else f"{estate.app}@%"
     folder = folder_of(site)
-    assert f"{label} " in site.run(*words, code=24).stderr.replace(",", " ")
+    assert label in site.run(*words, code=24).stderr
     journal.append(folder, "users restore started", {"creating": [label]})
-    failed = site.run(*words, code=24).stderr if not site.postgresql else ""
-    assert label not in failed
+    assert label not in site.run(*words, code=24).stderr  # the owner is another matter
     site.json(*words, "--on-conflict", "skip")
-    rights = [line for line in estate.rights(site.source) if estate.app in line and "lock" in line]
-    assert all(line in estate.rights(site.target) for line in rights)
     found = site.json(*words, "--on-conflict", "skip", "--dry-run")["users"]
     plans = {one["name"]: one["plan"] for one in found}
     assert plans[estate.app] in ("same", "pending")
-    assert plans[estate.owner] == ("same" if site.postgresql else "differs")
+    assert plans[estate.owner] == "differs"
 
 
 # ---------------------------------------------------------------------------- a store that takes no writes
 
 
-def test_another_user_restores_all_from_a_store_that_it_may_only_read(site: Site, estate: Estate) -> None:
-    if os.geteuid() != 0:
-        pytest.skip("becoming another user needs root")
-    try:
-        subprocess.run([sys.executable, "-c", "import vya_backupdb"], user=NOBODY, group=NOBODY, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        pytest.skip("this interpreter is not for other users")
+def test_all_is_restored_from_a_store_of_another_user(site: Site, estate: Estate, tmp_path: Path) -> None:
     site.json("backup", "--all", "--instance", "source")
-    folder = Path(tempfile.mkdtemp(prefix="vya-test-"))
-    try:
-        folder.chmod(0o755)
-        shutil.copytree(site.store, folder / "store")
-        for path in [folder / "store", *(folder / "store").rglob("*")]:
-            path.chmod(0o755 if path.is_dir() else 0o644)
-        other = Site(folder, site.source, site.target)
-        other.write_config()
-        for name in ("key", "credentials.json"):
-            shutil.copy2(site.folder / name, folder / name)
-            os.chown(folder / name, NOBODY, NOBODY)
-        before = other.files()
-        first = estate.databases[0]
+    other = Site(tmp_path / "other", site.source, site.target)
+    shutil.copytree(site.folder, other.folder)
+    other.write_config()
+    is_root = os.geteuid() == 0
+    for path in [other.store, *other.store.rglob("*")]:
+        path.chmod((0o755 if is_root else 0o555) if path.is_dir() else 0o644)
+        if is_root:
+            os.chown(path, NOBODY, NOBODY)
+    # root may write what is another's only with this capability
+    first = ("setpriv", "--bounding-set=-dac_override,-dac_read_search") if is_root else ()
+    before = {path: path.read_bytes() for path in other.store.rglob("*") if path.is_file()}
 
-        def run(*words: str) -> subprocess.CompletedProcess[str]:
-            done = subprocess.run(
-                other.command(*words), user=NOBODY, group=NOBODY, extra_groups=[], capture_output=True,
-                text=True, timeout=150, cwd="/", env={"PATH": os.environ["PATH"], "HOME": "/nonexistent"},
-            )  # fmt: skip
-            assert done.returncode == 0, done.stderr
-            return done
+    def run(*words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+        argv = [*first, *other.command(*words)]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=150, stdin=subprocess.DEVNULL)
+        assert done.returncode == code, done.stderr
+        return done
 
-        assert first in run("restore", "list").stdout
-        of_first = ("--instance", "source", "--database", first)
-        assert "positions" in run("show", *of_first).stdout
-        assert "CREATE TABLE" in run("extract", *of_first, "--table", "t").stdout
-        assert estate.app in run("users", "list", "--instance", "source").stdout
-        done = run(*ALL, "--users", "--format", "json")
-        assert "store is read-only" in done.stderr
-        assert changed(json.loads(done.stdout)) == dict.fromkeys(estate.databases, True)
-        assert estate.rights(site.target) == estate.rights(site.source)  # with what waited for tables
-        assert all(
-            estate.dump(site.target, name) == estate.dump(site.source, name) for name in estate.databases
-        )
-        assert other.files() == before
-        assert not list(other.store.rglob("journal.jsonl*"))[2:]
-    finally:
-        shutil.rmtree(folder)
+    name = estate.databases[0]
+    of_first = ("--instance", "source", "--database", name)
+    assert name in run("restore", "list").stdout
+    assert name in run("show", *of_first).stdout
+    assert "CREATE TABLE" in run("extract", *of_first, "--table", "t").stdout
+    assert estate.app in run("users", "list", "--instance", "source").stdout
+    done = run(*ALL, "--users", "--format", "json")
+    assert "store is read-only" in done.stderr
+    assert changed(json.loads(done.stdout)) == dict.fromkeys(estate.databases, True)
+    assert estate.rights(site.target) == estate.rights(site.source)  # with what waited for tables
+    for database in estate.databases:
+        assert estate.dump(site.target, database) == estate.dump(site.source, database)
+    assert {path: path.read_bytes() for path in other.store.rglob("*") if path.is_file()} == before
+    again = run(*ALL, code=24).stderr
+    assert again.count("the database is not empty") == 3
+    assert "backup" in run("backup", "--all", "--instance", "source", code=23).stderr
 
 
 # ---------------------------------------------------------------------------- which backups
