@@ -142,6 +142,9 @@ def test_one_command_on_another_machine_rebuilds_the_whole_instance(
             assert asked(site.target) == []
     assert not again["changed"]
     assert changed(again) == dict.fromkeys(estate.databases, False)
+    planned = other.run(*ALL, "--users", "--dry-run").stdout
+    assert planned.count("restored already") == 3
+    assert "would be" not in planned
 
 
 def events_come_last(site: Site, estate: Estate, statements: list[str]) -> None:

@@ -25,6 +25,7 @@ def restored_document(outcome: RestoreOutcome, *, dry_run: bool) -> dict[str, An
         "rows": sum(outcome.rows.values()),
         "rows_verified": outcome.rows_verified,
         "objects": outcome.objects,
+        "restored_before": outcome.restored_before,
         "loaded_before": outcome.loaded_before,
         "events_wait": outcome.events_wait,
         "warnings": [finding.what for finding in outcome.findings],
@@ -35,12 +36,10 @@ def restored_document(outcome: RestoreOutcome, *, dry_run: bool) -> dict[str, An
 
 def restored_table(outcome: RestoreOutcome, *, dry_run: bool) -> Table:
     """Give what a person is told of one restored database."""
-    if dry_run:
-        result = "would be restored"
-    elif outcome.changed:
-        result = "restored"
-    else:
+    if outcome.restored_before:
         result = "restored already, nothing done"
+    else:
+        result = "would be restored" if dry_run else "restored"
     shown = Table(f"{outcome.instance}/{outcome.database}: {result}", ("what", "value"))
     shown.add("from", str(outcome.file))
     if outcome.record is not None and (without := left_out(outcome.record.left_out)):
@@ -48,7 +47,7 @@ def restored_table(outcome: RestoreOutcome, *, dry_run: bool) -> Table:
     if outcome.tables:
         shown.add("only the tables", ", ".join(outcome.tables))
     if outcome.loaded_before:
-        shown.add("rows", "loaded by an earlier run; this one did what was left")
+        shown.add("rows", "loaded by an earlier run; this one does what was left")
     elif outcome.changed:
         checked = "all checked" if outcome.rows_verified else "not checked: a plain dump has no row counts"
         shown.add("rows", f"{sum(outcome.rows.values()):,} in {len(outcome.rows):,} tables, {checked}")
@@ -107,7 +106,10 @@ def all_tables(result: AllOutcome, *, dry_run: bool) -> Iterator[Table]:
         if outcome is not None:
             taken = f"{outcome.record.snapshot_at:%Y-%m-%d %H:%M:%S}" if outcome.record else None
             if outcome.changed:
-                rows, seconds = sum(outcome.rows.values()), round(outcome.seconds, 1)
+                rows = None if outcome.loaded_before else sum(outcome.rows.values())
+                seconds = round(outcome.seconds, 1)
+            if outcome.loaded_before:
+                remarks.add(printable(one.database), "loaded by an earlier run; this one does what was left")
             for text in (*map(told, outcome.findings), *outcome.notices):
                 remarks.add(printable(one.database), text)
         reason = one.error.what if one.error else ""
@@ -120,8 +122,8 @@ def all_tables(result: AllOutcome, *, dry_run: bool) -> Iterator[Table]:
 def _result(one: DatabaseOutcome, *, dry_run: bool) -> str:
     if one.error is not None:
         return "FAILED"
+    if one.outcome and one.outcome.restored_before:
+        return "restored already"
     if dry_run:
         return "would be restored"
-    if one.outcome and one.outcome.events_wait:
-        return "restored, its events wait"
-    return "restored" if one.outcome and one.outcome.changed else "restored already"
+    return "restored, its events wait" if one.outcome and one.outcome.events_wait else "restored"

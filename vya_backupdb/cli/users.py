@@ -180,6 +180,7 @@ def users_document(outcome: UsersOutcome, *, dry_run: bool) -> dict[str, Any]:
                 "differences": account.plan.differences,
                 "notes": account.plan.notes,
                 "needed_by": account.plan.needed_by,
+                "half_made": account.half_made,
                 "changed": account.changed,
                 "pending": [grant.what for grant in account.pending],
                 "error": str(account.error) if account.error else None,
@@ -213,6 +214,8 @@ def users_tables(outcome: UsersOutcome, *, dry_run: bool) -> Iterator[Table]:
 def _told(account: RestoredAccount) -> Iterator[str]:
     if account.plan.needed_by is not None:
         yield f"needed by {printable(account.plan.needed_by)}"
+    if account.half_made:
+        yield "a restore that was cut off had begun it: it is made whole"
     yield from account.plan.differences
     yield from account.plan.notes
     yield from (f"waits for what it is on: {grant.what}" for grant in account.pending)

@@ -182,7 +182,7 @@ class PostLoader:
             error.what += f" ({numbered})"
             if error.connection_lost or self._stop_on_error:
                 raise
-            log.error("statement failed", error=error.what)
+            log.info("statement refused", error=error.what)  # it may be tried again
             failed = FailedStatement(statement, error.what, numbered.ordinal if of_script else None)
             with self._lock:
                 self.report.failed.append(failed)

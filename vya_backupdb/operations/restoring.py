@@ -44,6 +44,8 @@ class RestoreOutcome:
     """True where the numbers of rows were compared with the backup's manifest."""
     objects: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
+    restored_before: bool = False
+    """True where an earlier run had restored it, so that there is nothing to do."""
     loaded_before: bool = False
     """True where an earlier run had loaded it, up to what acts by itself."""
     events_wait: bool = False
@@ -187,6 +189,8 @@ class Restoring:
             if refused is not None:
                 raise refused
             return
+        for failed in post.failed:
+            log.error("statement failed", error=failed.error)
         ordinals = [failed.ordinal for failed in post.failed]
         is_whole = self.chosen.record is not None and not self.outcome.tables
         can_go_on = is_whole and refused is None and None not in ordinals and target.journal.keeps
@@ -215,7 +219,7 @@ class Restoring:
             changed=changed,
             notices=(*self.granted, *report.notices),
             rows=dict(report.rows),
-            rows_verified=self.loader.rows_verified(),
+            rows_verified=not self.outcome.loaded_before and self.loader.rows_verified(),
             objects=objects,
             seconds=self.seconds,
         )
@@ -286,7 +290,7 @@ def examine(
     if skip_restored and is_present and target.connector.contents(database):
         last = earlier.last_restore(target)
         if earlier.is_last(earlier.RESTORED, last, request, record):
-            return outcome
+            return replace(outcome, restored_before=True)
         loaded_before = any(
             earlier.is_last(event, last, request, record) for event in (earlier.LOADED, earlier.INCOMPLETE)
         )
