@@ -218,9 +218,12 @@ def instant(text: str) -> str:
         return text
     if when.tzinfo is None:
         return text
-    when = when.astimezone(UTC)
+    try:
+        when = when.astimezone(UTC)
+    except OverflowError:  # in UTC it is in the year 0 or 10000
+        return text
     fraction = f".{when.microsecond:06}".rstrip("0").rstrip(".")
-    return when.strftime("%Y-%m-%d %H:%M:%S") + fraction + "+00"
+    return f"{when.year:04}" + when.strftime("-%m-%d %H:%M:%S") + fraction + "+00"
 
 
 def _label(cursor: Cursor) -> Said | None:
