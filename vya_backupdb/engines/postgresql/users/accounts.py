@@ -12,7 +12,7 @@ import psycopg
 from vya_backupdb.config.models import Instance
 from vya_backupdb.credentials.vault import Credential
 from vya_backupdb.engines.postgresql import tools
-from vya_backupdb.engines.postgresql.connection import Connection, where
+from vya_backupdb.engines.postgresql.connection import Connection, lock_wait, where
 from vya_backupdb.engines.postgresql.failures import one_line
 from vya_backupdb.engines.postgresql.users import dump, present
 from vya_backupdb.engines.postgresql.users.alter import alterations
@@ -91,7 +91,8 @@ class PostgreSQLAccounts:
     def fit(self, accounts: Sequence[Account]) -> Sequence[Fitted]:
         """Say of each account what of it this server can have."""
         with self._errors(RestoreError, "whether the roles can be made cannot be told"):
-            return fit(self._connection(), self._facts, accounts)
+            wait = lock_wait(self._instance)
+            return fit(self._connection(), self._facts, accounts, lock_wait=wait)
 
     def alter(self, wanted: Account, present: Account) -> Sequence[bytes]:
         """Give the statements that make a role that is there be as it is wanted."""

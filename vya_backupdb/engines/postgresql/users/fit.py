@@ -27,18 +27,15 @@ _OWN_ONLY: Final = ("CREATEDB", "REPLICATION", "BYPASSRLS")
 """What others may give from 16 on if they have it themselves."""
 
 
-def fit(connection: Connection, facts: ServerFacts, accounts: Sequence[Account]) -> list[Fitted]:
-    """Say of each account what of it the server can have and the account may give. Changes nothing."""
+def fit(
+    connection: Connection, facts: ServerFacts, accounts: Sequence[Account], *, lock_wait: int
+) -> list[Fitted]:
+    """Say of each account what of it the server can have and the account may give. Changes nothing.
+
+    `lock_wait` is the longest wait for a lock, in milliseconds.
+    """
     roles = [role_of(account) for account in accounts]
-    target = examine(
-        connection,
-        facts,
-        settings={name for role in roles for name, _ in role.settings}
-        | {grant.parameter for role in roles for grant in role.parameters},
-        providers={provider for role in roles for provider, _ in role.labels},
-        without_password=[role.name for role in roles if role.password is None],
-    )
-    return fitted(target, roles)
+    return fitted(examine(connection, facts, roles, lock_wait=lock_wait), roles)
 
 
 def fitted(target: Target, roles: Sequence[Role]) -> list[Fitted]:
@@ -117,6 +114,25 @@ class _Fitting:
     role: Role
     findings: list[Finding] = field(default_factory=list)
 
+    @property
+    def present(self) -> Role | None:
+        """The role as it is there, where the account in use may not give everything."""
+        return self.target.present.get(self.role.name)
+
+    def has_already(self, membership: Membership) -> Membership | None:
+        """Give the membership with these options that is there, of the same grantor if there are several."""
+        if self.present is None:
+            return None
+        alike = [
+            there
+            for there in self.present.memberships
+            if there.role == membership.role
+            and (there.admin, there.set) == (membership.admin, membership.set)
+            and inherits(self.present, there) == inherits(self.role, membership)
+        ]
+        alike.sort(key=lambda there: there.grantor != membership.grantor)
+        return alike[0] if alike else None
+
     def note(self, what: str, cure: str | None = None) -> None:
         self.findings.append(
             Finding(
@@ -130,6 +146,12 @@ class _Fitting:
     def password(self) -> None:
         """Keep the password that a role has there where the backup was made without passwords."""
         if self.role.password is not None or not self.role.made:
+            if self.role.password and self.target.passwords is None and self._is_others_and_there():
+                self.note(
+                    "whether its password is the same cannot be told, and it stays unless more differs: "
+                    f"{readable(self.target.account)} may not read any",
+                    "restore as a superuser",
+                )
             return
         if self.role.name in self.target.flags:
             self.role = replace(self.role, password=(self.target.passwords or {}).get(self.role.name))
@@ -138,6 +160,9 @@ class _Fitting:
                 "it will have no password: the backup was made by an account that may not read any",
                 f"ALTER ROLE {readable(self.role.name)} PASSWORD ...",
             )
+
+    def _is_others_and_there(self) -> bool:
+        return self.present is not None and self.role.name != self.target.account
 
     def attributes(self) -> None:
         """Take out what the account in use may not give; what the role has there already may stay."""
@@ -160,13 +185,13 @@ class _Fitting:
 
     def settings(self) -> None:
         kept = []
+        there = dict(self.present.settings) if self.present else {}
         for name, values in self.role.settings:
-            if name in self.target.unknown_settings:
-                self.note(f"setting {name} left out: PostgreSQL {_major(self.target)} does not know it")
-            elif name in self.target.forbidden_settings:
-                self.note(f"setting {name} left out: only a superuser may make it", "restore as a superuser")
-            else:
+            why = self.target.refused_settings.get((name, values))
+            if why is None or there.get(name) == values:
                 kept.append((name, values))
+            else:
+                self.note(f"setting {name} left out: {why}")
         self.role = replace(self.role, settings=tuple(kept))
 
     def labels(self) -> None:
@@ -190,7 +215,7 @@ class _Fitting:
                     "here or among those to be restored",
                     "restore that role too",
                 )
-            elif not self._may_grant(membership.role):
+            elif not self._may_grant(membership.role) and self.has_already(membership) is None:
                 granted, account = readable(membership.role), readable(self.target.account)
                 self.note(
                     f"membership in {granted} left out: {account} may not grant it",
@@ -238,9 +263,9 @@ class _Fitting:
         for grant in self.role.parameters:
             if self.target.version < 150000:
                 why = f"PostgreSQL {_major(self.target)} knows no privileges on parameters"
-            elif grant.parameter in self.target.unknown_settings:
+            elif grant.parameter in self.target.unknown_parameters:
                 why = f"PostgreSQL {_major(self.target)} does not know it"
-            elif not self.target.superuser:
+            elif not self.target.superuser and not (self.present and grant in self.present.parameters):
                 why = "only a superuser may grant that"
             else:
                 grantor = None if grant.grantor == self.target.bootstrap else grant.grantor
@@ -257,15 +282,16 @@ def _grantors(target: Target, parts: Sequence[_Fitting]) -> None:
     for part in parts:
         memberships = []
         for membership in part.role.memberships:
-            named = membership.grantor
-            if not target.superuser:
-                grantor: str | None = target.account
+            grantor, named = None, membership.grantor
+            there = part.has_already(membership)
+            if there is not None:
+                grantor, named = there.grantor, there.grantor
+            elif not target.superuser:
+                grantor = target.account
             elif named is None or (
                 (membership.role, named) in admins if target.chains else named in makeable
             ):
                 grantor = named
-            else:
-                grantor = None
             if named is not None and grantor != named:
                 part.note(
                     f"membership in {readable(membership.role)}: "

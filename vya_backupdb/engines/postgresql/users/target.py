@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import psycopg
 
 from vya_backupdb.engines.postgresql.connection import UNCONVERTED, Connection
-from vya_backupdb.engines.postgresql.users.present import bootstrap_superuser, sees_passwords
+from vya_backupdb.engines.postgresql.users.present import bootstrap_superuser, present, sees_passwords
+from vya_backupdb.engines.postgresql.users.probing import Setting, refusals
 from vya_backupdb.engines.postgresql.users.quoting import identifier, is_utf8
-from vya_backupdb.engines.postgresql.users.roles import FLAGS
+from vya_backupdb.engines.postgresql.users.roles import FLAGS, Role
 from vya_backupdb.model import ServerFacts
 
 _ROLES: Final = b"""
@@ -41,12 +42,6 @@ _UNKNOWN: Final = b"""
     WHERE pg_catalog.strpos(name, '.') = 0 AND pg_catalog.current_setting(name, true) IS NULL
 """
 
-_FORBIDDEN: Final = """
-    SELECT wanted FROM pg_catalog.unnest(%s::text[]) wanted
-    JOIN pg_catalog.pg_settings s ON pg_catalog.lower(s.name) = pg_catalog.lower(wanted)
-    WHERE s.context IN ('superuser', 'superuser-backend') {granted}
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -66,12 +61,15 @@ class Target:
     """(role, member) where the member may grant the role."""
     may_grant: frozenset[str]
     """The roles that the account may grant: those that it has WITH ADMIN OPTION, however it came by them."""
-    unknown_settings: frozenset[str]
-    forbidden_settings: frozenset[str]
-    """Those that only a superuser may give a role."""
+    refused_settings: Mapping[Setting, str]
+    """Those that this account cannot give a role here, and why."""
+    unknown_parameters: frozenset[str]
+    """Those to be granted that the server does not have."""
     missing_providers: frozenset[str]
     passwords: dict[str, str] | None
     """Hashes of the roles that are there; "": none. None: the account may not read them."""
+    present: Mapping[str, Role]
+    """The roles that are there, for an account that may not give everything; else none."""
 
     @property
     def chains(self) -> bool:
@@ -82,46 +80,53 @@ class Target:
 def examine(
     connection: Connection,
     facts: ServerFacts,
+    roles: Sequence[Role],
     *,
-    settings: Collection[str],
-    providers: Collection[str],
-    without_password: Collection[str],
+    lock_wait: int,
 ) -> Target:
-    """Ask a server what it has, and what it knows of these settings and providers of security labels.
-
-    `without_password` are the roles whose passwords are asked for.
-    """
+    """Ask a server what it has, and what it takes of these roles. `lock_wait`: milliseconds."""
     version = connection.info.server_version
     superuser = facts.settings["superuser"] == "on"
-    names = sorted(filter(is_utf8, settings))
-    granted = "AND NOT pg_catalog.has_parameter_privilege(s.name, 'SET')" if version >= 150000 else ""
-    forbidden: list[tuple[str]] = []
-    if not superuser:
-        forbidden = connection.execute(_FORBIDDEN.format(granted=granted).encode(), [names]).fetchall()
+    standby = facts.settings["in_recovery"] == "on"
+    settings = {one for role in roles for one in role.settings}
+    providers = {provider for role in roles for provider, _ in role.labels}
+    parameters = {grant.parameter for role in roles for grant in role.parameters}
+    without_password = [role.name for role in roles if role.password is None]
     passwords: dict[str, str] | None = None
     if sees_passwords(connection):
         asked = sorted(filter(is_utf8, without_password))
         passwords = dict(connection.execute(_PASSWORDS, [asked]).fetchall())
     encoding = (connection.pgconn.parameter_status(b"server_encoding") or b"").decode()
+    utf8 = encoding not in UNCONVERTED
+    if utf8:
+        settings = {(name, values) for name, values in settings if all(map(is_utf8, (name, *values)))}
+    unknown: list[tuple[str]] = []
+    if superuser:  # nobody else may ask for the value of each parameter, nor grant any
+        unknown = connection.execute(_UNKNOWN, [sorted(filter(is_utf8, parameters))]).fetchall()
     return Target(
         version=version,
         account=facts.account,
         superuser=superuser,
-        standby=facts.settings["in_recovery"] == "on",
+        standby=standby,
         bootstrap=bootstrap_superuser(connection),
-        utf8=encoding not in UNCONVERTED,
+        utf8=utf8,
         flags={
             name: frozenset(flag for flag, on in zip(FLAGS, flags, strict=True) if on)
             for name, *flags in connection.execute(_ROLES)
         },
         admins=frozenset((role, member) for role, member in connection.execute(_ADMINS)),
         may_grant=frozenset(name for (name,) in connection.execute(_MAY_GRANT)),
-        unknown_settings=frozenset(name for (name,) in connection.execute(_UNKNOWN, [names])),
-        forbidden_settings=frozenset(name for (name,) in forbidden),
+        refused_settings={}
+        if standby
+        else refusals(connection, facts.account, settings, lock_wait=lock_wait),
+        unknown_parameters=frozenset(name for (name,) in unknown),
         missing_providers=frozenset(
             provider for provider in providers if not _is_loaded(connection, facts.account, provider)
         ),
         passwords=passwords,
+        present={}
+        if superuser
+        else {role.name: role for role in present(connection, [role.name for role in roles])},
     )
 
 

@@ -1,0 +1,107 @@
+"""Roles onto a server by an account that is no superuser, or that the server refuses something."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from scripts.sample.clients import run_sql
+from tests.conftest import Get
+from tests.integration.postgresql_support import connected, role, superuser
+from tests.integration.postgresql_users_support import (
+    backed_up,
+    differences,
+    dumpall,
+    emptied,
+    read,
+    restored,
+    taken_out,
+)
+from vya_backupdb.model import Section
+from vya_backupdb.scratch import ScratchServer
+
+pytestmark = pytest.mark.postgresql
+
+
+@pytest.fixture
+def source(_servers: Get) -> Iterator[ScratchServer]:
+    yield from emptied(_servers, "no roles")
+
+
+@pytest.fixture
+def target(_servers: Get) -> Iterator[ScratchServer]:
+    yield from emptied(_servers, "no roles, the other")
+
+
+SETTINGS = """
+CREATE ROLE app LOGIN PASSWORD 'app';
+ALTER ROLE app SET session_preload_libraries = 'auto_explain';
+ALTER ROLE app SET app.tenant = 'x';
+ALTER ROLE app SET log_statement = 'all';
+ALTER ROLE app SET statement_timeout = '5s';
+ALTER ROLE app SET search_path = 'a b', public;
+COMMENT ON ROLE app IS 'kept'; CREATE ROLE team; GRANT team TO app;
+"""
+
+
+@pytest.mark.limitation("postgresql-role-privileges")
+def test_settings_that_only_a_superuser_may_make_or_see_keep_nothing_else_away(
+    source: ScratchServer, target: ScratchServer
+) -> None:
+    run_sql(source, SETTINGS)
+    sections, _ = backed_up(source)
+    with role(target, "CREATEROLE", name="maker") as maker:
+        fitted = restored(target, sections, maker)
+        assert taken_out(fitted) == [
+            f"role app: setting {name} left out: only a superuser may make it"
+            for name in ("session_preload_libraries", "app.tenant", "log_statement")
+        ]
+        assert differences(target, [one.account for one in fitted], maker) == []
+    settings = run_sql(target, "SELECT unnest(rolconfig) FROM pg_roles WHERE rolname = 'app' ORDER BY 1")
+    assert settings.splitlines() == ['search_path="a b", public', "statement_timeout=5s"]
+
+
+def test_what_somebody_else_gave_a_role_is_no_difference_for_who_may_not_give_it(
+    source: ScratchServer, target: ScratchServer
+) -> None:
+    run_sql(source, SETTINGS)
+    run_sql(source, "GRANT pg_monitor TO app; GRANT SET ON PARAMETER log_statement TO team")
+    run_sql(source, "CREATE ROLE chief; GRANT team TO chief WITH ADMIN OPTION; CREATE ROLE one")
+    run_sql(source, "SET ROLE chief; GRANT team TO one")
+    sections, _ = backed_up(source)
+    restored(target, sections)
+    with role(target, "CREATEROLE", name="maker") as maker:
+        assert differences(target, read(sections).values(), maker) == []
+        with connected(target, maker) as connector:
+            fitted = connector.accounts().fit(list(read(sections).values()))
+        (only,) = taken_out(fitted)
+        assert only.startswith("role app: whether its password is the same cannot be told")
+
+
+@pytest.mark.limitation("postgresql-refused-settings")
+def test_a_setting_that_the_server_does_not_take_is_left_out_and_said(
+    source: ScratchServer, target: ScratchServer
+) -> None:
+    run_sql(source, "CREATE ROLE app; ALTER ROLE app SET work_mem = '7MB'; ALTER ROLE app SET app.x = 'y'")
+    run_sql(source, "ALTER ROLE app SET lc_messages = 'C'; CREATE ROLE team; GRANT team TO app")
+    sections, _ = backed_up(source)
+    changed = [_with(section, b"lc_messages TO 'C'", b"lc_messages TO 'no_such'") for section in sections]
+    changed = [_with(section, b"work_mem TO '7MB'", b"no_such_setting TO '7MB'") for section in changed]
+    before = dumpall(target)
+    with connected(target, superuser(target)) as connector:
+        connector.accounts().fit(list(read(changed).values()))
+    assert dumpall(target) == before
+    fitted = restored(target, changed)
+    major = target.binaries.version_number[0]
+    assert sorted(taken_out(fitted)) == [
+        'role app: setting lc_messages left out: invalid value for parameter "lc_messages": "no_such"',
+        f"role app: setting no_such_setting left out: PostgreSQL {major} does not know it",
+    ]
+    assert differences(target, [one.account for one in fitted]) == []
+    assert "GRANT team TO app" in dumpall(target)
+
+
+def _with(section: Section, old: bytes, new: bytes) -> Section:
+    return replace(section, body=section.body.replace(old, new))
