@@ -19,6 +19,9 @@ from tests.integration.postgresql_users_support import (
     restored,
     taken_out,
 )
+from vya_backupdb.engines.postgresql.users.roles import Role
+from vya_backupdb.engines.postgresql.users.writing import accounts_of
+from vya_backupdb.errors import StatementFailed
 from vya_backupdb.model import Section
 from vya_backupdb.scratch import ScratchServer
 
@@ -101,6 +104,38 @@ def test_a_setting_that_the_server_does_not_take_is_left_out_and_said(
     ]
     assert differences(target, [one.account for one in fitted]) == []
     assert "GRANT team TO app" in dumpall(target)
+
+
+SCRAM = "SCRAM-SHA-256$4096:c2FsdHNhbHRzYWx0c2FsdA==$" + "QUJD" * 11 + ":" + "REVG" * 11
+
+
+def test_a_statement_that_fails_is_in_the_servers_log_without_its_secret(target: ScratchServer) -> None:
+    with connected(target) as connector:
+        (account,) = accounts_of(
+            [Role("app", flags=frozenset({"LOGIN"}), password=SCRAM, connection_limit=-5)]
+        )
+        with pytest.raises(StatementFailed, match="invalid connection limit"):
+            connector.accounts().execute(account.create[0])
+    logged = target.log.read_text()
+    assert "invalid connection limit: -5" in logged
+    assert SCRAM not in logged
+
+
+def test_a_password_that_an_account_may_not_change_is_not_in_the_servers_log(target: ScratchServer) -> None:
+    if target.binaries.version_number < (16,):
+        pytest.skip("before 16 whoever may make roles may change all but superusers")
+    run_sql(target, "CREATE ROLE app LOGIN PASSWORD 'other'")
+    wanted = accounts_of([Role("app", flags=frozenset({"LOGIN", "INHERIT"}), password=SCRAM)])
+    with role(target, "CREATEROLE", name="maker") as maker, connected(target, maker) as connector:
+        engine = connector.accounts()
+        (fitted,) = engine.fit(wanted)
+        (present,) = engine.present(["app"])
+        with pytest.raises(StatementFailed, match="permission denied to alter role"):
+            for statement in engine.alter(fitted.account, present):
+                engine.execute(statement)
+    logged = target.log.read_text()
+    assert "permission denied to alter role" in logged
+    assert SCRAM not in logged
 
 
 def _with(section: Section, old: bytes, new: bytes) -> Section:

@@ -34,6 +34,8 @@ Errors = Callable[[type[VyaBackupDBError], str], AbstractContextManager[None]]
 
 _SECRET: Final = re.compile(r"SCRAM-SHA-256\$[^'\"\s]*|md5[0-9a-f]{32}")
 _GRANTS: Final = re.compile(rb"(?:SET SESSION AUTHORIZATION .*; )?GRANT ", re.DOTALL)
+_UNLOGGED: Final = b"SELECT pg_catalog.set_config('log_min_error_statement', 'panic', false)"
+_IF_ALLOWED: Final = b" WHERE pg_catalog.has_parameter_privilege('log_min_error_statement', 'SET')"
 _SHOWN: Final = 120
 """Characters of a failed statement that its error shows."""
 
@@ -114,10 +116,19 @@ class PostgreSQLAccounts:
             raise failure
 
     def _settle(self, connection: Connection) -> None:
-        """Let CREATE ROLE give the account in use no more of the new role than it must (16 and later)."""
+        """Let CREATE ROLE give the account in use no more of the new role than it must (16 and later).
+
+        And let the server write no failed statement into its log, as it does by default: a password's hash
+        may be in it. Only superusers may ask for that, and from 15 on whom they let.
+        """
         if self._settled is not connection:
-            if connection.info.server_version >= 160000:
+            version = connection.info.server_version
+            if version >= 160000:
                 connection.execute(b"SET createrole_self_grant TO ''")
+            if version >= 150000:
+                connection.execute(_UNLOGGED + _IF_ALLOWED)
+            elif self._facts.settings["superuser"] == "on":
+                connection.execute(_UNLOGGED)
             self._settled = connection
 
     def _failed(self, statement: bytes, error: psycopg.Error, *, lost: bool) -> StatementFailed:

@@ -28,8 +28,15 @@ def alterations(wanted: Role, present: Role, *, version: int, bootstrap: str) ->
     name = identifier(wanted.name)
     if wanted.made:
         attributes = list(_attributes(wanted, present))
+        password = wanted.password
+        changed = password is not None and password != present.password
+        if changed and not attributes:
+            # refused before the password is in a statement, which the server's log may have then
+            attributes = [_limit(wanted)]
         if attributes:
             yield b"ALTER ROLE " + name + b" WITH " + b" ".join(attributes)
+        if changed:
+            yield b"ALTER ROLE " + name + b" WITH PASSWORD " + (literal(password) if password else b"NULL")
         if wanted.comment != present.comment:
             yield comment_statement(wanted.name, wanted.comment)
         yield from _labels(wanted, present)
@@ -58,12 +65,14 @@ def _attributes(wanted: Role, present: Role) -> Iterator[bytes]:
         if (flag in wanted.flags) != (flag in present.flags):
             yield flag_words(flag, on=flag in wanted.flags)
     if wanted.connection_limit != present.connection_limit:
-        yield b"CONNECTION LIMIT %d" % wanted.connection_limit
+        yield _limit(wanted)
     until = wanted.valid_until or FOR_EVER
     if until != (present.valid_until or FOR_EVER):
         yield b"VALID UNTIL " + literal(until)
-    if wanted.password is not None and wanted.password != present.password:
-        yield b"PASSWORD " + (literal(wanted.password) if wanted.password else b"NULL")
+
+
+def _limit(wanted: Role) -> bytes:
+    return b"CONNECTION LIMIT %d" % wanted.connection_limit
 
 
 def _labels(wanted: Role, present: Role) -> Iterator[bytes]:
