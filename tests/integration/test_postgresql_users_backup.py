@@ -122,7 +122,7 @@ def test_what_the_configuration_excludes_is_left_out_with_what_hangs_on_it(sourc
 @pytest.mark.limitation("postgresql-tablespaces")
 def test_tablespaces_are_named_and_not_made(source: ScratchServer) -> None:
     folder = run_sql(source, "SHOW data_directory").strip() + "_ts"
-    run_sql(source, f"COPY (SELECT 1) TO PROGRAM 'mkdir -p -m 700 {folder}'")
+    run_sql(source, f"COPY (SELECT 1) TO PROGRAM 'cat > /dev/null; mkdir -p -m 700 {folder}'")
     run_sql(source, f"CREATE TABLESPACE \"fast\ndisk\" LOCATION '{folder}' WITH (random_page_cost = 1)")
     try:
         sections, notes = backed_up(source)
@@ -220,6 +220,25 @@ def test_a_dump_that_is_cut_short_is_none(source: ScratchServer, tmp_path: Path)
             backed_up(source, dump={"tool": str(tool)})
 
 
+def test_what_was_granted_to_roles_that_were_made_during_the_dump_is_left_out_and_said(
+    source: ScratchServer, tmp_path: Path
+) -> None:
+    version = f"PostgreSQL) {source.version}"
+    script = "CREATE ROLE x;\nGRANT new TO x;\nGRANT x TO new;\nGRANT pg_monitor TO x;\n"
+    (tmp_path / "script").write_text(script + "-- PostgreSQL database cluster dump complete\n")
+    for name in ("pg_dump", "pg_dumpall"):
+        tool = tmp_path / name
+        tool.write_text(
+            f"#!/bin/sh\n[ \"$1\" = --version ] && echo '{name} ({version}' || cat {tmp_path}/script\n"
+        )
+        tool.chmod(0o755)
+    sections, notes = backed_up(source, dump={"tool": str(tmp_path / "pg_dump")})
+    assert [grant.what for grant in read(sections)["x"].grants] == ["pg_monitor"]
+    assert "new" not in read(sections)
+    lost = "granted to or of roles that were made during the dump, and so left out: new to x; x to new"
+    assert lost in [note.what for note in notes]
+
+
 @pytest.mark.parametrize(
     "script",
     [
@@ -234,13 +253,24 @@ def test_a_dump_that_is_cut_short_is_none(source: ScratchServer, tmp_path: Path)
         "'secret';",
         "CREATE ROLE x PASSWORD 'secret",
         "ALTER ROLE x IN DATABASE d SET a TO 'b';",
+        "ALTER ROLE y SUPERUSER PASSWORD 'secret';",
+        "ALTER ROLE y SET a TO 'secret';",
+        "COMMENT ON ROLE y IS 'secret';",
+        'CREATE ROLE "";',
+        "GRANT SET ON PARAMETER work_mem TO '';",
+        "CREATE ROLE z; COMMENT ON ROLE z IS E'secret\\n';",
+        "CREATE ROLE z; COMMENT ON ROLE z IS E'\\'; DROP ROLE secret; --';",
     ],
 )
 def test_a_script_of_something_else_is_refused_without_being_quoted(script: str) -> None:
+    before = Section(SectionKind.SCHEMA, b"CREATE ROLE a;\nCREATE ROLE b;\n", "a")
     section = Section(SectionKind.SCHEMA, script.encode(), "x")
     with pytest.raises(VerificationError) as caught:
-        ENGINE.accounts([section])
+        ENGINE.accounts([before, section])
     assert "secret" not in str(caught.value)
+    number = 4 if script.startswith(("CREATE ROLE x; ", "CREATE ROLE z; ")) else 3
+    if "ends inside" not in caught.value.what:
+        assert caught.value.what.startswith(f"statement {number}: ")
 
 
 def test_a_script_that_pg_dumpall_wrote_by_itself_is_read_too(source: ScratchServer) -> None:

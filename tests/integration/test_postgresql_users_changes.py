@@ -22,7 +22,7 @@ from tests.integration.postgresql_users_support import (
     taken_out,
 )
 from vya_backupdb.credentials.vault import Credential
-from vya_backupdb.engines.postgresql.users.roles import ParameterGrant, Role
+from vya_backupdb.engines.postgresql.users.roles import Membership, ParameterGrant, Role
 from vya_backupdb.engines.postgresql.users.writing import accounts_of
 from vya_backupdb.errors import BackupError, MissingObject, StatementFailed
 from vya_backupdb.model import Account, Section, Severity
@@ -183,6 +183,17 @@ def test_a_role_that_is_neither_there_nor_restored_is_no_membership(
     assert taken_out([fitted]) == [
         "role app: membership in team left out: there is no such role, here or among those to be restored"
     ]
+
+
+def test_a_role_of_which_the_backup_has_no_more_than_grants_is_not_taken_for_made(
+    target: ScratchServer,
+) -> None:
+    ghost = accounts_of([Role("ghost", made=False, memberships=(Membership("pg_monitor"),))])
+    with connected(target) as connector:
+        (fitted,) = connector.accounts().fit(ghost)
+    (finding,) = fitted.findings
+    assert finding.severity is Severity.FAULT
+    assert finding.what == "the role ghost is not there, and the backup has only what it was granted"
 
 
 def test_names_that_are_the_servers_own_are_refused(target: ScratchServer) -> None:

@@ -64,7 +64,7 @@ def test_a_role_survives_as_statements_whatever_its_names_and_texts_are(text: st
 
 def test_roles_that_are_called_as_key_words_are() -> None:
     accounts = read(
-        "CREATE ROLE set; CREATE ROLE parameter; CREATE ROLE alter; CREATE ROLE system;"
+        'CREATE ROLE set; CREATE ROLE parameter; CREATE ROLE alter; CREATE ROLE system; CREATE ROLE "all";'
         "GRANT set TO parameter; GRANT alter TO system WITH ADMIN OPTION;"
         "ALTER ROLE set SET role TO 'set'; ALTER ROLE \"all\" SET role TO 'x';"
     )

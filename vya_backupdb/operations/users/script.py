@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from vya_backupdb.archive.source import open_source
 from vya_backupdb.engines.base import Engine
 from vya_backupdb.engines.registry import engine_named
-from vya_backupdb.errors import Refused
+from vya_backupdb.errors import DamagedArchive, Refused, VerificationError
 from vya_backupdb.model import Account, SectionKind
 from vya_backupdb.operations.choose import Chosen
 
@@ -32,4 +32,9 @@ def accounts_of(chosen: Chosen) -> Sequence[Account]:
     """Read the accounts of a backup. Raises Refused, DamagedArchive, VerificationError, StorageError."""
     engine = engine_of(chosen)
     with open_source(chosen.path, engine.reader) as source:
-        return engine.accounts(source.sections(frozenset(SectionKind)))
+        try:
+            return engine.accounts(source.sections(frozenset(SectionKind)))
+        except DamagedArchive:  # names the file itself
+            raise
+        except VerificationError as error:
+            raise VerificationError(f"{chosen.path}: {error.what}", cure=error.cure) from error

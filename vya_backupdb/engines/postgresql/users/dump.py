@@ -17,7 +17,7 @@ from vya_backupdb.engines.postgresql.script.lexer import End, Inside, StatementL
 from vya_backupdb.engines.postgresql.stderr import Judge
 from vya_backupdb.engines.postgresql.users.gathering import refuse_command
 from vya_backupdb.engines.postgresql.users.quoting import identifier
-from vya_backupdb.engines.postgresql.users.reading import PUBLIC, Acting, Revoked, Said, read
+from vya_backupdb.engines.postgresql.users.reading import PUBLIC, Acting, Attributes, Revoked, Said, read
 from vya_backupdb.engines.postgresql.users.roles import PREDEFINED, Membership, ParameterGrant
 from vya_backupdb.engines.postgresql.users.writing import acting, setting_statement
 from vya_backupdb.errors import DumpFailed, VerificationError, few
@@ -222,6 +222,7 @@ class _Cutter:
         self._in_header = True
         self._acting: str | None = None
         self._lost: dict[str, list[str]] = {}
+        self._created: set[str] = set()
 
     def take(self, text: bytes) -> Iterator[Section]:
         """Take the next statement, and give the section that is complete with it."""
@@ -266,6 +267,8 @@ class _Cutter:
     def _kept(self, said: Said, text: bytes) -> bytes | None:
         """Give the statement as it goes into the script; None: it is left out."""
         what = said.what
+        if isinstance(what, Attributes):
+            self._created.add(said.role)
         if said.role == PUBLIC and isinstance(what, ParameterGrant):
             self._lose("granted to PUBLIC, which is no account: in the script, but not restored", what)
             self.footer += text + b"\n"
@@ -275,6 +278,11 @@ class _Cutter:
         if not self._takes(said.role):
             if self._is_system(said.role) and isinstance(what, Membership | ParameterGrant):
                 self._lose("granted to roles of the server's own, which are left out", what, said.role)
+            return None
+        if isinstance(what, Membership | ParameterGrant) and not self._is_whole(said.role, what):
+            self._lose(
+                "granted to or of roles that were made during the dump, and so left out", what, said.role
+            )
             return None
         if isinstance(what, ParameterGrant):
             if self._acting is not None and not self._takes(self._acting):
@@ -294,6 +302,11 @@ class _Cutter:
                 "memberships whose grantor is left out are recorded as the superuser's", what, said.role
             )
         return _without_grantor(text, what.grantor)
+
+    def _is_whole(self, role: str, what: Membership | ParameterGrant) -> bool:
+        """Whether the roles of a grant are in the script: pg_dumpall reads them before their grants."""
+        roles = (role, what.role) if isinstance(what, Membership) else (role,)
+        return all(name in self._created or name.startswith(PREDEFINED) for name in roles)
 
     def _lose(self, why: str, what: Membership | ParameterGrant, grantee: str = "") -> None:
         object_ = what.role if isinstance(what, Membership) else f"parameter {what.parameter}"

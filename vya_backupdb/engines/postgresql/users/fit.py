@@ -76,6 +76,13 @@ def _faults(target: Target, role: Role) -> Iterator[Finding]:
         )
     if role.name in target.flags:
         return
+    if not role.made and not role.name.startswith(PREDEFINED):
+        yield _fault(
+            role,
+            f"the role {name} is not there, and the backup has only what it was granted",
+            f"CREATE ROLE {name}, or take another backup",
+        )
+        return
     if role.name.startswith(PREDEFINED):
         yield _fault(
             role,

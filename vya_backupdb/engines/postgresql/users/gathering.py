@@ -14,6 +14,7 @@ from vya_backupdb.engines.postgresql.users.reading import (
     Comment,
     Label,
     Revoked,
+    Said,
     Setting,
     read,
 )
@@ -47,42 +48,67 @@ class _Draft:
 def gather(texts: Iterable[bytes], *, passwords: bool = True) -> list[Role]:
     """Give the roles that statements are about, in the order in which they are named first.
 
-    Without `passwords`, that a role has none says nothing. Raises VerificationError.
+    Without `passwords`, that a role has none says nothing. Raises VerificationError, which says the how
+    manieth statement cannot be read, but does not quote it.
     """
-    drafts: dict[str, _Draft] = {}
-    acting: str | None = None
-    for text in texts:
-        said = read(text)
-        if said is None:
-            continue
+    gathering = _Gathering("" if passwords else None)
+    number = 1
+    try:
+        for text in texts:
+            gathering.take(read(text))
+            number += 1
+    except VerificationError as error:
+        raise VerificationError(f"statement {number:,}: {error.what}", cure=error.cure) from error
+    return gathering.roles()
+
+
+class _Gathering:
+    """What the statements up to here say."""
+
+    def __init__(self, no_password: str | None) -> None:
+        self._no_password = no_password
+        self._drafts: dict[str, _Draft] = {}
+        self._acting: str | None = None
+
+    def roles(self) -> list[Role]:
+        return [draft.finished() for draft in self._drafts.values()]
+
+    def take(self, said: Said | Acting | None) -> None:
         if isinstance(said, Acting):
-            acting = said.role
-            continue
-        if isinstance(said.what, Revoked) or said.role == PUBLIC:
-            continue
-        if said.role not in drafts:
-            drafts[said.role] = _Draft(Role(said.role, made=False))
-        draft = drafts[said.role]
+            self._acting = said.role
+        elif said is not None and said.role != PUBLIC and not isinstance(said.what, Revoked):
+            self._take(said)
+
+    def _take(self, said: Said) -> None:
+        if said.role not in self._drafts:
+            self._drafts[said.role] = _Draft(Role(said.role, made=False))
+        draft = self._drafts[said.role]
+        match said.what:
+            case Membership() as membership:
+                draft.memberships.append(membership)
+                return
+            case ParameterGrant() as grant:
+                draft.parameters.append(replace(grant, grantor=self._acting))
+                return
+            case Attributes(creates=True):
+                if draft.role.made:
+                    raise VerificationError("a role is created twice in the script")
+            case _:
+                if not draft.role.made:
+                    raise VerificationError("it changes a role that the script does not create")
         match said.what:
             case Attributes() as what:
-                draft.role = _with(draft.role, what, "" if passwords else None)
+                draft.role = _with(draft.role, what, self._no_password)
             case Setting(name, values):
                 draft.settings[name] = values
             case Comment(comment):
                 draft.role = replace(draft.role, comment=comment or None)
             case Label(provider, label):
                 draft.labels.append((provider, label))
-            case Membership() as membership:
-                draft.memberships.append(membership)
-            case ParameterGrant() as grant:
-                draft.parameters.append(replace(grant, grantor=acting))
-    return [draft.finished() for draft in drafts.values()]
 
 
 def _with(role: Role, what: Attributes, no_password: str | None) -> Role:
     if what.creates:
-        if role.made:
-            raise VerificationError("a role is created twice in the script")
         role = replace(role, made=True, flags=ON_BY_DEFAULT, password=no_password)
     flags = set(role.flags)
     for name, on in what.flags:

@@ -93,7 +93,7 @@ def read(text: bytes) -> Said | Acting | None:
     elif cursor.take(b"ALTER", b"ROLE"):
         said = _altered(cursor)
     elif cursor.take(b"COMMENT", b"ON", b"ROLE"):
-        role = cursor.identifier()
+        role = _role(cursor)
         if cursor.take(b"IS"):
             said = Said(role, Comment(_text(cursor)))
     elif cursor.take(b"SECURITY", b"LABEL", b"FOR"):
@@ -139,11 +139,18 @@ def _acting(cursor: Cursor) -> Acting:
     written = cursor.peek()
     if written[:1] in (b"'", b"E", b"e") and written[-1:] == b"'":
         return Acting(_text(cursor))
-    return Acting(None) if cursor.take(b"DEFAULT") else Acting(cursor.identifier())
+    return Acting(None) if cursor.take(b"DEFAULT") else Acting(_role(cursor))
+
+
+def _role(cursor: Cursor) -> str:
+    """Read the name of a role; no role has an empty one, which would be taken for PUBLIC here."""
+    if not (name := cursor.identifier()):
+        raise VerificationError("the name of a role was expected in a statement about one")
+    return name
 
 
 def _attributes(cursor: Cursor, *, creates: bool) -> Said | None:
-    role = cursor.identifier()
+    role = _role(cursor)
     cursor.take(b"WITH")
     flags: list[tuple[str, bool]] = []
     limit: int | None = None
@@ -181,7 +188,7 @@ def _number(cursor: Cursor) -> int:
 def _altered(cursor: Cursor) -> Said | None:
     if cursor.peek(1) != b"SET":
         return _attributes(cursor, creates=False)
-    role = PUBLIC if cursor.take(b"ALL") else cursor.identifier()
+    role = PUBLIC if cursor.take(b"ALL") else _role(cursor)
     cursor.take(b"SET")
     name = _parameter(cursor)
     if not cursor.take_any(b"TO", b"="):
@@ -207,6 +214,8 @@ def _text(cursor: Cursor) -> str:
     written = cursor.skip()
     if not _STRING.match(written):
         raise VerificationError("a text in quotes was expected in a statement about a role")
+    if written[:1] in b"eE" and b"\\" in written.replace(b"\\\\", b""):
+        raise VerificationError("there is an escape in a text that pg_dumpall does not write")
     return literal(written)
 
 
@@ -230,7 +239,7 @@ def _label(cursor: Cursor) -> Said | None:
     provider = _text(cursor) if _STRING.match(cursor.peek()) else cursor.identifier()
     if not cursor.take(b"ON", b"ROLE"):
         return None
-    role = cursor.identifier()
+    role = _role(cursor)
     return Said(role, Label(provider, _text(cursor))) if cursor.take(b"IS") else None
 
 
@@ -240,7 +249,7 @@ def _granted(cursor: Cursor) -> Said | None:
         name = _parameter(cursor)
         if not cursor.take(b"TO"):
             return None
-        grantee = PUBLIC if cursor.take(b"PUBLIC") else cursor.identifier()
+        grantee = PUBLIC if cursor.take(b"PUBLIC") else _role(cursor)
         grantable = cursor.take(b"WITH", b"GRANT", b"OPTION")
         return Said(grantee, ParameterGrant(name, privileges, grantable))
     role = cursor.identifier()
@@ -250,7 +259,7 @@ def _granted(cursor: Cursor) -> Said | None:
     options: dict[bytes, bool] = {}
     if cursor.take(b"WITH"):
         options = dict(_options(cursor))
-    grantor = cursor.identifier() if cursor.take(b"GRANTED", b"BY") else None
+    grantor = _role(cursor) if cursor.take(b"GRANTED", b"BY") else None
     membership = Membership(
         role, options.get(b"ADMIN", False), options.get(b"INHERIT"), options.get(b"SET", True), grantor
     )
