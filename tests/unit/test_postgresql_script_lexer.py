@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from vya_backupdb.engines.postgresql.script.lexer import End, StatementLexer
+from vya_backupdb.engines.postgresql.script.tokens import Cursor
 from vya_backupdb.errors import DumpFailed
 
 
@@ -156,3 +159,32 @@ def test_with_standard_conforming_strings_off_an_escaped_quote_is_refused() -> N
     lexer.begin(0)
     with pytest.raises(DumpFailed, match="standard_conforming_strings"):
         lexer.scan(b"SELECT 'a\\'';")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "GRANT a TO b WITH ADMIN OPTION, INHERIT FALSE GRANTED BY \"c\"\"d\"",
+        "ALTER ROLE \"a.b\".c SET x TO 'it''s', '', 'b'",
+        "a 'x'y", "B'01'", "x'y'", "E'a\\'b'", "U&'a'", "U&\"a\"", "'a\\'", "a$b", "$$x$$",
+        "a--b\nc", "a/*b*/c",
+        "a - b -1 --", "'a'\n'b'", "\"a\"\"b\"'c'", "1a 2.5 a1", "\u00e9\u00e4 \"\u00e9\"",
+        "", " ", "(a,b);(c)", "a=b<>c",
+        "\va\vb", "'unended", "\"unended",
+    ],
+)  # fmt: skip
+def test_tokens_found_in_one_go_are_those_found_one_by_one(text: str) -> None:
+    check_tokens(text)
+
+
+@given(st.text("abEU&'\"\\$-/*;.,(= \n\v1é<", max_size=30))
+@settings(max_examples=3000, deadline=None)
+def test_tokens_of_anything_are_the_same_in_one_go(text: str) -> None:
+    check_tokens(text)
+
+
+def check_tokens(text: str) -> None:
+    slow, quick = Cursor(text.encode()), Cursor(text.encode(), short=True)
+    while (token := slow.peek()) or quick.peek():
+        assert quick.peek() == token
+        assert (quick.name(), quick.skip()) == (slow.name(), slow.skip())

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import re
+import time
+
 import pytest
 
 from vya_backupdb.engines.postgresql.engine import ENGINE
+from vya_backupdb.engines.postgresql.users import gathering
 from vya_backupdb.engines.postgresql.users.reading import instant
 from vya_backupdb.engines.postgresql.users.roles import Membership, ParameterGrant, Role, depths
-from vya_backupdb.engines.postgresql.users.writing import accounts_of, role_of
+from vya_backupdb.engines.postgresql.users.writing import accounts_of, role_by_statements, role_of
 from vya_backupdb.model import Account, Section, SectionKind
 
 HOSTILE = (
@@ -51,7 +55,8 @@ def test_a_role_survives_as_statements_whatever_its_names_and_texts_are(text: st
         ),
     )
     (account,) = accounts_of([role])
-    again = role_of(account)
+    again = role_by_statements(account)
+    assert role_of(account) == role
     assert accounts_of([again]) == [account]
     assert (again.name, again.comment, again.labels, again.settings, again.parameters) == (
         role.name,
@@ -137,3 +142,34 @@ def test_no_secret_is_anywhere_but_where_it_belongs() -> None:
 )
 def test_times_are_compared_in_utc(text: str, meant: str) -> None:
     assert instant(text) == meant
+
+
+def test_a_long_chain_of_grantors_takes_no_long_time() -> None:
+    chain = [
+        Role(f"r{n}", memberships=(Membership("x", admin=True, grantor=f"r{n - 1}" if n else None),))
+        for n in range(20_000)
+    ]
+    began = time.process_time()
+    found = depths(chain)
+    assert time.process_time() - began < 5
+    assert max(found.values()) == 19_999
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "CREATE ROLE a;CREATE ROLE b;",
+        "CREATE ROLE \"a;b\"; COMMENT ON ROLE \"a;b\" IS 'c;d''e';",
+        "CREATE ROLE a; -- CREATE ROLE c;\nCREATE ROLE b;",
+        "CREATE ROLE a /* ; */; CREATE ROLE b;",
+        "CREATE ROLE a; COMMENT ON ROLE a IS E'\\\\'; CREATE ROLE b;",
+        "CREATE ROLE a; COMMENT ON ROLE a IS E'x''\\\\;'; CREATE ROLE b;",
+        "CREATE ROLE a$b; CREATE ROLE \"$$\"; CREATE ROLE c; COMMENT ON ROLE c IS '$$;';",
+        "ALTER ROLE a CONNECTION LIMIT -1;",
+        "CREATE ROLE a; /* CREATE ROLE c; /* */ CREATE ROLE d; */ CREATE ROLE b;",
+    ],
+)
+def test_statements_are_cut_as_the_lexer_cuts_them(script: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    quick = list(gathering.split(script.encode()))
+    monkeypatch.setattr(gathering, "EASY", re.compile(b"(?!)"))
+    assert quick == list(gathering.split(script.encode()))

@@ -19,6 +19,14 @@ _TOKEN: Final = re.compile(
     rb"|(?P<word>[" + _LETTER + rb"][" + _LETTER + rb"0-9$]*+)"
     rb"|(?P<other>[0-9]++|[\s\S])"
 )
+_NAME_OR_TEXT = (
+    rb"(?:'(?:[^'\\]|'')*+'|\"(?:[^\"]|\"\")*+\""
+    rb"|[" + _LETTER + rb"][" + _LETTER + rb"0-9]*+|[0-9]++|[,.;=()]|-(?!-))"
+)
+_PLAIN: Final = re.compile(rb"\s*+(?:" + _NAME_OR_TEXT + rb"(?:\s++|(?=[,.;=()])|(?<=[,.=()-])|\Z))*+")
+_NAMES_AND_TEXTS: Final = re.compile(_NAME_OR_TEXT)
+"""The same tokens in one go, where there are no others; a prefix would make another one of a string."""
+
 _COMMENT_MARK: Final = re.compile(rb"/\*|\*/")
 
 
@@ -45,6 +53,16 @@ def _tokens(text: bytes) -> Iterator[tuple[bytes, bytes]]:
                 position = _behind_comment(text, position)
             case _:
                 pass
+
+
+def _plain_tokens(text: bytes) -> list[tuple[bytes, bytes]] | None:
+    """Give all tokens as `_tokens` does; None where some are more than words, numbers, names and strings."""
+    if _PLAIN.fullmatch(text) is None:
+        return None
+    return [
+        (written, written) if written[0] in b"'\"" else (written.upper(), written)
+        for written in _NAMES_AND_TEXTS.findall(text)
+    ]
 
 
 def _behind_comment(text: bytes, position: int) -> int:
@@ -76,18 +94,22 @@ class Cursor:
     Key words are given in upper case and match unquoted words in any case.
     """
 
-    def __init__(self, text: bytes) -> None:
-        self._tokens = _tokens(text)
-        self._ahead: list[tuple[bytes, bytes]] = []
+    def __init__(self, text: bytes, *, short: bool = False) -> None:
+        """Begin at the first token; all of a `short` statement are found at once."""
+        plain = _plain_tokens(text) if short else None
+        self._tokens = _tokens(text) if plain is None else iter(())
+        self._ahead: list[tuple[bytes, bytes]] = plain or []
 
     def peek(self, offset: int = 0) -> bytes:
         """Give the token `offset` tokens on, unquoted words in upper case; b'' behind the end."""
-        return self._pair(offset)[0]
+        ahead = self._ahead
+        return (ahead[offset] if len(ahead) > offset else self._pair(offset))[0]
 
     def take(self, *words: bytes) -> bool:
         """Step over these tokens if they are the next ones."""
-        if any(self.peek(offset) != word for offset, word in enumerate(words)):
-            return False
+        for offset, word in enumerate(words):
+            if self.peek(offset) != word:
+                return False
         del self._ahead[: len(words)]
         return True
 
@@ -155,7 +177,8 @@ class Cursor:
         return written
 
     def _is_name(self) -> bool:
-        first, last = self.peek()[:1], self.peek()[-1:]
+        token = self.peek()
+        first, last = token[:1], token[-1:]
         if first == b'"':
             return True
         return (first.isalpha() or first == b"_" or first >= b"\x80") and last not in (b"'", b'"')

@@ -15,7 +15,7 @@ from vya_backupdb.engines.postgresql.definition import setting_values
 from vya_backupdb.engines.postgresql.failures import one_line
 from vya_backupdb.engines.postgresql.script.lexer import End, Inside, StatementLexer
 from vya_backupdb.engines.postgresql.stderr import Judge
-from vya_backupdb.engines.postgresql.users.gathering import refuse_command
+from vya_backupdb.engines.postgresql.users.gathering import EASY, refuse_command
 from vya_backupdb.engines.postgresql.users.quoting import identifier
 from vya_backupdb.engines.postgresql.users.reading import PUBLIC, Acting, Attributes, Revoked, Said, read
 from vya_backupdb.engines.postgresql.users.roles import PREDEFINED, Membership, ParameterGrant
@@ -185,7 +185,15 @@ def _statements(process: DumpProcess) -> Iterator[bytes]:
         final = not chunk
         buffer += chunk
         begin = 0
-        while (end := lexer.scan(buffer, final)) is not None:
+        while True:
+            fresh = lexer.start is None and lexer.inside is Inside.STATEMENT
+            if fresh and (easy := EASY.match(buffer, lexer.position)) is not None:
+                yield bytes(easy[1])
+                begin = easy.end()
+                lexer.begin(begin)
+                continue
+            if (end := lexer.scan(buffer, final)) is None:
+                break
             start = lexer.start if lexer.start is not None else lexer.meta_command
             text = bytes(buffer[start : lexer.position])
             if end is End.META_COMMAND:

@@ -323,17 +323,18 @@ def _parameters(part: _Fitting, known: set[str]) -> Iterator[ParameterGrant]:
 def _admins(target: Target, roles: Iterable[Role]) -> set[tuple[str, str]]:
     """Give who will be able to grant which role once these are there: (role, member)."""
     able = set(target.admins)
-    waiting = [
-        (grant.role, role.name, grant.grantor) for role in roles for grant in role.memberships if grant.admin
-    ]
-    while True:
-        ready = [
-            (role, name, grantor)
-            for role, name, grantor in waiting
-            if grantor is None or (role, grantor) in able
-        ]
-        if not ready:
-            return able
-        able |= {(role, name) for role, name, _ in ready}
-        done = set(ready)
-        waiting = [grant for grant in waiting if grant not in done]
+    waiting: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    ready = list(able)
+    for role in roles:
+        for grant in role.memberships:
+            if not grant.admin:
+                continue
+            if grant.grantor is None:
+                ready.append((grant.role, role.name))
+            else:
+                waiting.setdefault((grant.role, grant.grantor), []).append((grant.role, role.name))
+    while ready:
+        one = ready.pop()
+        able.add(one)
+        ready += waiting.pop(one, ())
+    return able

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+import regex as re
+
 from vya_backupdb.engines.postgresql.script.lexer import End, Inside, StatementLexer
 from vya_backupdb.engines.postgresql.users.reading import (
     PUBLIC,
@@ -23,6 +25,14 @@ from vya_backupdb.errors import VerificationError
 
 RESTRICTIONS: Final = (b"\\restrict", b"\\unrestrict")
 """The commands of psql that pg_dumpall writes; they keep it from executing any other."""
+
+
+EASY: Final = re.compile(
+    rb"\s*+((?:CREATE ROLE|ALTER ROLE|COMMENT ON ROLE|GRANT) "
+    rb"(?:[^'\"$;()\\/-]++|'[^'\\]*+'|\"[^\"]*+\"|-(?=[^-]))++;)",
+    re.DOTALL,
+)
+"""A statement as nearly all are: what could be more than names, numbers and strings is the lexer's."""
 
 
 @dataclass
@@ -125,7 +135,13 @@ def _with(role: Role, what: Attributes, no_password: str | None) -> Role:
 def split(script: bytes) -> Iterator[bytes]:
     """Give the statements of a script of roles. Raises VerificationError where there is more in it."""
     lexer = StatementLexer()
-    while (end := lexer.scan(script, final=True)) is not None:
+    while True:
+        if (easy := EASY.match(script, lexer.position)) is not None:
+            yield easy[1]
+            lexer.begin(easy.end())
+            continue
+        if (end := lexer.scan(script, final=True)) is None:
+            break
         start = lexer.start if lexer.start is not None else lexer.position
         text = script[start : lexer.position]
         if end is End.META_COMMAND:

@@ -79,7 +79,7 @@ def read(text: bytes) -> Said | Acting | None:
 
     The error does not quote the statement, for there may be a password in it.
     """
-    cursor = Cursor(text.rstrip().removesuffix(b";"))
+    cursor = Cursor(text.rstrip().removesuffix(b";"), short=True)
     verb = cursor.peek()
     said: Said | Acting | None = None
     if verb in (b"SET", b"RESET"):

@@ -79,21 +79,28 @@ def depths(roles: Iterable[Role]) -> Mapping[tuple[str, Granted], int]:
         waiting += [(role.name, grant) for grant in role.memberships]
         waiting += [(role.name, grant) for grant in role.parameters]
     not_yet = {(key, name) for name, grant in waiting if _passes_on(grant) for key in _objects(grant)}
+    missing: dict[tuple[str, Granted], int] = {}
+    waits_for: dict[tuple[tuple[str, ...], str | None], list[tuple[str, Granted]]] = {}
+    for name, grant in waiting:
+        before = [(key, grant.grantor) for key in _objects(grant) if (key, grant.grantor) in not_yet]
+        missing[name, grant] = len(before)
+        for pair in before:
+            waits_for.setdefault(pair, []).append((name, grant))
     found: dict[tuple[str, Granted], int] = {}
+    ready = [one for one, count in missing.items() if not count]
     depth = 0
-    while waiting:
-        ready = {
-            (name, grant)
-            for name, grant in waiting
-            if not any((key, grant.grantor) in not_yet for key in _objects(grant))
-        } or set(waiting)  # a circle: no server has it, so one refuses it
+    while ready:
+        after = []
         for name, grant in ready:
             found[name, grant] = depth
-            if _passes_on(grant):
-                not_yet -= {(key, name) for key in _objects(grant)}
-        waiting = [pair for pair in waiting if pair not in ready]
-        depth += 1
-    return found
+            for key in _objects(grant) if _passes_on(grant) else ():
+                for one in waits_for.pop((key, name), ()):
+                    missing[one] -= 1
+                    if not missing[one]:
+                        after.append(one)
+        ready, depth = after, depth + 1
+    # the rest is a circle: no server has it, so one refuses it
+    return {one: found.get(one, depth) for one in waiting}
 
 
 def _passes_on(grant: Granted) -> bool:

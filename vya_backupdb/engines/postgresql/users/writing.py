@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from vya_backupdb.engines.postgresql.users.gathering import gather, split
 from vya_backupdb.engines.postgresql.users.quoting import (
@@ -29,6 +30,13 @@ FOR_EVER = "infinity"
 """VALID UNTIL of a role that is valid for ever, as one without it is."""
 
 
+@dataclass(frozen=True, slots=True)
+class RoleAccount(Account):
+    """An account with the role that it was made of, lest its statements be read again."""
+
+    role: Role | None = field(default=None, repr=False, compare=False)
+
+
 def accounts_of(roles: Sequence[Role], *, bootstrap: str | None = None) -> list[Account]:
     """Give roles as accounts. `bootstrap` is who grants where nobody is named; None: whoever executes."""
     depth = depths(roles)
@@ -51,7 +59,7 @@ def _account(role: Role, depth: Mapping[tuple[str, Granted], int], bootstrap: st
         )
         for grant in role.parameters
     ]
-    return Account(
+    return RoleAccount(
         name=role.name,
         host=None,
         kind="user" if "LOGIN" in role.flags else "role",
@@ -60,11 +68,21 @@ def _account(role: Role, depth: Mapping[tuple[str, Granted], int], bootstrap: st
         properties=dict(_properties(role)),
         secrets={} if role.password is None else {"password": role.password},
         marks=tuple(_marks(role)),
+        role=role,
     )
 
 
 def role_of(account: Account) -> Role:
     """Give the role that an account of `accounts_of` was."""
+    if not isinstance(account, RoleAccount) or account.role is None:
+        return role_by_statements(account)
+    role = account.role
+    known = role.password or "password" in account.secrets
+    return role if known else replace(role, password=None)
+
+
+def role_by_statements(account: Account) -> Role:
+    """Give the role that the statements of an account make."""
     statements = [*account.create, *(grant.statement for grant in account.grants)]
     script = b";\n".join(statements) + b";" if statements else b""
     known = "password" in account.secrets
