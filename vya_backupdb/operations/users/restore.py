@@ -193,6 +193,8 @@ def _execute(
                     raise
                 one.pending.append(may_wait[statement])
     except StatementFailed as error:
+        if error.connection_lost:
+            raise
         state = "half made" if one.changed else "not made"
         one.error = RestoreError(f"{one.plan.wanted.label}: {state}: {error.what}", cure=error.cure)
 
@@ -207,6 +209,8 @@ def _grant(server: Accounts, restored: Sequence[RestoredAccount]) -> None:
         except MissingObject:
             one.pending.append(grant)
         except StatementFailed as error:
+            if error.connection_lost:
+                raise
             failed.setdefault(one.plan.wanted.label, []).append(f"{grant.what}: {error.what}")
     for one in restored:
         if refused := failed.get(one.plan.wanted.label):

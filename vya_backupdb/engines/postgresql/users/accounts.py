@@ -137,7 +137,11 @@ class PostgreSQLAccounts:
         shown = one_line(head if len(head) <= _SHOWN else f"{head[:_SHOWN]} ...")
         missing = isinstance(error, psycopg.errors.UndefinedObject) and _GRANTS.match(statement)
         kind = MissingObject if missing else StatementFailed
-        return kind(f"{self._instance.id} ({where(self._instance)}): {said}: {shown}", connection_lost=lost)
+        return kind(
+            f"{self._instance.id} ({where(self._instance)}): {said}: {shown}",
+            cure="look at the server's log, then the same command again" if lost else None,
+            connection_lost=lost,
+        )
 
 
 _bootstrap = present.bootstrap_superuser
