@@ -124,11 +124,18 @@ def test_tablespaces_are_named_and_not_made(source: ScratchServer) -> None:
     folder = run_sql(source, "SHOW data_directory").strip() + "_ts"
     run_sql(source, f"COPY (SELECT 1) TO PROGRAM 'cat > /dev/null; mkdir -p -m 700 {folder}'")
     run_sql(source, f"CREATE TABLESPACE \"fast\ndisk\" LOCATION '{folder}' WITH (random_page_cost = 1)")
+    run_sql(source, "COMMENT ON TABLESPACE \"fast\ndisk\" IS 'for indexes'; CREATE ROLE app")
+    run_sql(source, 'GRANT CREATE ON TABLESPACE "fast\ndisk", pg_default TO app')
     try:
         sections, notes = backed_up(source)
     finally:
-        run_sql(source, 'DROP TABLESPACE "fast\ndisk"')
-    assert whats(notes) == ["tablespaces are not made by the script, which only names them: fast disk"]
+        run_sql(source, 'DROP TABLESPACE "fast\ndisk"; REVOKE CREATE ON TABLESPACE pg_default FROM app')
+    acl = "postgres=C/postgres, app=C/postgres"
+    assert whats(notes) == [
+        "tablespaces are not made by the script, which only names them: fast disk",
+        "privileges on tablespaces are not in the script, which only names them: "
+        f"fast disk ({acl}); pg_default ({acl})",
+    ]
     line = re.search(rb"^-- vya-tablespace: (.*)$", sections[0].body, re.MULTILINE)
     assert line is not None
     assert json.loads(line[1]) == {
@@ -136,7 +143,26 @@ def test_tablespaces_are_named_and_not_made(source: ScratchServer) -> None:
         "owner": "postgres",
         "location": folder,
         "options": ["random_page_cost=1"],
+        "acl": acl.split(", "),
+        "comment": "for indexes",
     }
+
+
+@pytest.mark.limitation("postgresql-template")
+def test_what_template1_has_of_its_own_is_said(source: ScratchServer) -> None:
+    assert whats(backed_up(source)[1]) == []
+    run_sql(source, "CREATE ROLE app; ALTER ROLE app IN DATABASE template1 SET work_mem = '5MB'")
+    run_sql(source, "REVOKE CONNECT ON DATABASE template1 FROM PUBLIC; COMMENT ON DATABASE template1 IS 'x'")
+    try:
+        notes = whats(backed_up(source)[1])
+    finally:
+        run_sql(
+            source,
+            "GRANT CONNECT ON DATABASE template1 TO PUBLIC; ALTER ROLE app IN DATABASE template1 RESET ALL;"
+            "COMMENT ON DATABASE template1 IS 'default template for new databases'",
+        )
+    assert notes == ["template1 is in no backup, and has privileges and settings and a comment of its own"]
+    assert whats(backed_up(source)[1]) == []
 
 
 @pytest.mark.limitation("postgresql-all-roles-settings")

@@ -16,6 +16,7 @@ from vya_backupdb.engines.postgresql.connection import Connection, lock_wait, wh
 from vya_backupdb.engines.postgresql.failures import one_line
 from vya_backupdb.engines.postgresql.users import dump, present
 from vya_backupdb.engines.postgresql.users.alter import alterations
+from vya_backupdb.engines.postgresql.users.beside import beside
 from vya_backupdb.engines.postgresql.users.fit import fit
 from vya_backupdb.engines.postgresql.users.quoting import is_utf8
 from vya_backupdb.engines.postgresql.users.writing import accounts_of, role_of
@@ -73,8 +74,7 @@ class PostgreSQLAccounts:
                 encoding=encoding,
                 passwords=present.sees_passwords(connection),
                 system=system,
-                tablespaces=dump.tablespaces(connection),
-                settings_of_all=dump.settings_of_all(connection),
+                beside=beside(connection),
             )
 
     def _refuse_odd_names(self, encoding: str, names: Sequence[str]) -> None:

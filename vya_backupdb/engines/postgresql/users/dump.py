@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -11,17 +11,17 @@ from vya_backupdb.config.models import Instance
 from vya_backupdb.credentials.vault import Credential
 from vya_backupdb.engines.postgresql.command import command
 from vya_backupdb.engines.postgresql.connection import UNCONVERTED, Connection
-from vya_backupdb.engines.postgresql.definition import setting_values
 from vya_backupdb.engines.postgresql.failures import one_line
 from vya_backupdb.engines.postgresql.script.lexer import End, Inside, StatementLexer
 from vya_backupdb.engines.postgresql.stderr import Judge
+from vya_backupdb.engines.postgresql.users.beside import Beside
 from vya_backupdb.engines.postgresql.users.gathering import EASY, refuse_command
 from vya_backupdb.engines.postgresql.users.quoting import identifier
 from vya_backupdb.engines.postgresql.users.reading import PUBLIC, Acting, Attributes, Revoked, Said, read
 from vya_backupdb.engines.postgresql.users.roles import PREDEFINED, Membership, ParameterGrant
 from vya_backupdb.engines.postgresql.users.writing import acting, setting_statement
 from vya_backupdb.errors import DumpFailed, VerificationError, few
-from vya_backupdb.model import DatabaseSetting, DumpTool, Finding, Section, SectionKind, Severity
+from vya_backupdb.model import DumpTool, Finding, Section, SectionKind, Severity
 from vya_backupdb.streams.process import Command, DumpProcess
 
 TRAILER: Final = b"-- PostgreSQL database cluster dump complete"
@@ -51,28 +51,6 @@ OPTIONS: Final = (
 
 _NO_PASSWORDS: Final = _Option("--no-role-passwords", "reads pg_roles, as the account may not read pg_authid")
 
-_TABLESPACES: Final = b"""
-    SELECT spcname, pg_catalog.pg_get_userbyid(spcowner), pg_catalog.pg_tablespace_location(oid), spcoptions
-    FROM pg_catalog.pg_tablespace WHERE spcname NOT IN ('pg_default', 'pg_global') ORDER BY 1
-"""
-
-_OF_ALL: Final = b"""
-    SELECT pg_catalog.unnest(setconfig) FROM pg_catalog.pg_db_role_setting
-    WHERE setdatabase = 0 AND setrole = 0
-"""
-
-
-def tablespaces(connection: Connection) -> list[dict[str, object]]:
-    """Give the tablespaces that somebody made: what CREATE TABLESPACE needs."""
-    keys = ("name", "owner", "location", "options")
-    return [dict(zip(keys, row, strict=True)) for row in connection.execute(_TABLESPACES)]
-
-
-def settings_of_all(connection: Connection) -> list[tuple[str, list[str]]]:
-    """Give the settings of ALTER ROLE ALL: they are no role's, and pg_dumpall writes none of them."""
-    entries = [DatabaseSetting(*entry.split("=", 1)) for (entry,) in connection.execute(_OF_ALL)]
-    return [(setting.name, setting_values(setting)) for setting in entries]
-
 
 def encoding(connection: Connection) -> str:
     """Give the encoding in which names are read whole and can be executed anywhere."""
@@ -91,8 +69,7 @@ class PostgreSQLAccountScript:
     encoding: str
     passwords: bool
     system: bool
-    tablespaces: Sequence[dict[str, object]]
-    settings_of_all: Sequence[tuple[str, Sequence[str]]]
+    beside: Beside
     options: tuple[str, ...] = field(init=False)
     notes: list[Finding] = field(init=False, default_factory=list)
 
@@ -109,19 +86,7 @@ class PostgreSQLAccountScript:
                 f"passwords are left out: {account} may not read pg_authid",
                 cure=f"GRANT SELECT ON pg_catalog.pg_authid TO {account}, or back up as a superuser",
             )
-        if self.tablespaces:
-            self._note(
-                "tablespaces are not made by the script, which only names them: "
-                + few(str(tablespace["name"]) for tablespace in self.tablespaces),
-                cure="CREATE TABLESPACE on the target before a restore of the databases that lie in them",
-            )
-
-        if self.settings_of_all:
-            names = few((name for name, _ in self.settings_of_all), ", ")
-            self._note(
-                f"ALTER ROLE ALL, which is no account's: in the script, but not restored: {names}",
-                cure="execute these statements of the script by psql, or set it for the server",
-            )
+        self.notes += self.beside.findings()
 
     def __iter__(self) -> Iterator[Section]:
         """Dump. Raises DumpFailed."""
@@ -145,7 +110,7 @@ class PostgreSQLAccountScript:
         )
         cutter = _Cutter(self._takes, self._is_system, self.bootstrap)
         cutter.header += self._header_comments()
-        for name, values in self.settings_of_all:
+        for name, values in self.beside.settings_of_all:
             cutter.footer += setting_statement(None, name, values) + b";\n"
         with process:
             try:
@@ -169,7 +134,7 @@ class PostgreSQLAccountScript:
 
     def _header_comments(self) -> bytes:
         lines = [] if self.passwords else [WITHOUT_PASSWORDS]
-        lines += [(_TABLESPACE + json.dumps(tablespace)).encode() for tablespace in self.tablespaces]
+        lines += [(_TABLESPACE + json.dumps(tablespace)).encode() for tablespace in self.beside.tablespaces]
         return b"".join(line + b"\n" for line in lines)
 
     def _note(self, what: str, cure: str | None = None) -> None:
