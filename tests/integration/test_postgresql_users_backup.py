@@ -6,9 +6,11 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from scripts.sample.clients import run_sql
 from tests.conftest import Get
@@ -23,6 +25,7 @@ from tests.integration.postgresql_users_support import (
     script_of,
     taken_out,
 )
+from vya_backupdb.credentials.vault import Credential
 from vya_backupdb.engines.postgresql.engine import ENGINE
 from vya_backupdb.errors import DumpFailed, DumpToolMissing, VerificationError
 from vya_backupdb.model import Section, SectionKind
@@ -94,11 +97,39 @@ def test_the_servers_own_roles_are_left_out_unless_asked_for(source: ScratchServ
     assert whats(notes) == [
         "granted to roles of the server's own, which are left out: app to pg_monitor; app to postgres"
     ]
-    sections, notes = backed_up(source, system=True)
-    assert notes == []
+    run_sql(source, "ALTER ROLE postgres SET work_mem = '5MB'; COMMENT ON ROLE postgres IS 'ours'")
+    try:
+        _, notes = backed_up(source)
+        sections, none = backed_up(source, system=True)
+    finally:
+        run_sql(source, "ALTER ROLE postgres RESET ALL; COMMENT ON ROLE postgres IS NULL")
+    assert whats(notes)[0] == (
+        "of roles of the server's own, which are left out unless --include-system is given: "
+        "postgres: comment; postgres: SET work_mem"
+    )
+    assert none == []
+    sections, _ = backed_up(source, system=True)
     assert sorted(read(sections)) == ["app", "pg_monitor", "postgres"]
     assert read(sections)["pg_monitor"].create == ()
     assert differences(source, read(sections).values()) == []
+
+
+@pytest.mark.limitation("postgresql-first-superuser")
+def test_a_first_superuser_of_another_name_is_said_to_be_left_out(source: ScratchServer) -> None:
+    account = Credential("helper", SecretStr("helper"))
+    run_sql(source, "CREATE ROLE helper SUPERUSER LOGIN PASSWORD 'helper'")
+    helper = replace(source, superuser="helper", password="helper")
+    run_sql(helper, "ALTER ROLE postgres RENAME TO admin; CREATE ROLE postgres")
+    try:
+        sections, notes = backed_up(source, account)
+        _, none = backed_up(source, account, system=True)
+    finally:
+        run_sql(helper, "DROP ROLE postgres; ALTER ROLE admin RENAME TO postgres")
+    assert list(read(sections)) == ["helper"]
+    assert whats(notes) == [
+        "the first superuser is admin, not postgres; left out as the server's own: admin, postgres"
+    ]
+    assert none == []
 
 
 def test_what_the_configuration_excludes_is_left_out_with_what_hangs_on_it(source: ScratchServer) -> None:

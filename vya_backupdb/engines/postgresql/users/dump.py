@@ -17,7 +17,18 @@ from vya_backupdb.engines.postgresql.stderr import Judge
 from vya_backupdb.engines.postgresql.users.beside import Beside
 from vya_backupdb.engines.postgresql.users.gathering import EASY, refuse_command
 from vya_backupdb.engines.postgresql.users.quoting import identifier
-from vya_backupdb.engines.postgresql.users.reading import PUBLIC, Acting, Attributes, Revoked, Said, read
+from vya_backupdb.engines.postgresql.users.reading import (
+    PUBLIC,
+    Acting,
+    Attributes,
+    Comment,
+    Label,
+    Revoked,
+    Said,
+    Setting,
+    What,
+    read,
+)
 from vya_backupdb.engines.postgresql.users.roles import PREDEFINED, Membership, ParameterGrant
 from vya_backupdb.engines.postgresql.users.writing import acting, setting_statement
 from vya_backupdb.errors import DumpFailed, VerificationError, few
@@ -178,6 +189,9 @@ def _statements(process: DumpProcess) -> Iterator[bytes]:
         )
 
 
+_OWN: Final = "of roles of the server's own, which are left out unless --include-system is given"
+
+
 class _Cutter:
     """Cuts statements into sections, without those about roles that are left out."""
 
@@ -196,6 +210,8 @@ class _Cutter:
         self._acting: str | None = None
         self._lost: dict[str, list[str]] = {}
         self._created: set[str] = set()
+        self._others: list[str] = []
+        """Roles of the server's own that other servers lack."""
 
     def take(self, text: bytes) -> Iterator[Section]:
         """Take the next statement, and give the section that is complete with it."""
@@ -249,8 +265,8 @@ class _Cutter:
         if isinstance(what, Revoked):
             return None
         if not self._takes(said.role):
-            if self._is_system(said.role) and isinstance(what, Membership | ParameterGrant):
-                self._lose("granted to roles of the server's own, which are left out", what, said.role)
+            if self._is_system(said.role):
+                self._leave_out(said.role, what)
             return None
         if isinstance(what, Membership | ParameterGrant) and not self._is_whole(said.role, what):
             self._lose(
@@ -276,6 +292,20 @@ class _Cutter:
             )
         return _without_grantor(text, what.grantor)
 
+    def _leave_out(self, name: str, what: What) -> None:
+        """Remember what is left out with a role of the server's own."""
+        match what:
+            case Membership() | ParameterGrant():
+                self._lose("granted to roles of the server's own, which are left out", what, name)
+            case Setting():
+                self._note(_OWN, f"{name}: SET {what.name}")
+            case Comment() | Label():
+                self._note(_OWN, f"{name}: {type(what).__name__.lower()}")
+            case Attributes(creates=True) if self._bootstrap != "postgres":
+                self._others.append(name)
+            case _:
+                pass
+
     def _is_whole(self, role: str, what: Membership | ParameterGrant) -> bool:
         """Whether the roles of a grant are in the script: pg_dumpall reads them before their grants."""
         roles = (role, what.role) if isinstance(what, Membership) else (role,)
@@ -283,13 +313,22 @@ class _Cutter:
 
     def _lose(self, why: str, what: Membership | ParameterGrant, grantee: str = "") -> None:
         object_ = what.role if isinstance(what, Membership) else f"parameter {what.parameter}"
-        self._lost.setdefault(why, []).append(f"{object_} to {grantee}" if grantee else object_)
+        self._note(why, f"{object_} to {grantee}" if grantee else object_)
+
+    def _note(self, why: str, what: str) -> None:
+        self._lost.setdefault(why, []).append(what)
 
     def notes(self) -> list[Finding]:
         """Say what of accounts that are in the script, or of none, is not."""
-        return [
+        found = [
             Finding(Severity.WARNING, one_line(f"{why}: {few(lost)}")) for why, lost in self._lost.items()
         ]
+        if self._others:
+            what = f"the first superuser is {self._bootstrap}, not postgres; left out as the server's own: "
+            what += few(self._others, ", ")
+            cure = "--include-system, or CREATE ROLE on a target that lacks them: databases may be theirs"
+            found.append(Finding(Severity.WARNING, one_line(what), cure=cure))
+        return found
 
 
 def _without_grantor(text: bytes, grantor: str) -> bytes:
