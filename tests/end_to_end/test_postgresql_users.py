@@ -64,3 +64,35 @@ def test_a_restore_whose_connection_is_cut_says_so_once_and_is_made_whole_by_the
     assert "then the same command again" in stderr
     site.run(*RESTORE, "--on-conflict", "replace", "--force")
     assert dumpall(site.target) == dumpall(site.source)
+
+
+def test_roles_are_replaced_in_one_go_whatever_hangs_on_whom(site: Site) -> None:
+    run_sql(
+        site.source,
+        "CREATE ROLE adm; CREATE ROLE zadm; CREATE ROLE g; GRANT g TO zadm WITH ADMIN OPTION;"
+        "SET ROLE zadm; GRANT g TO adm",
+    )
+    site.run(*BACKUP)
+    site.run(*RESTORE)
+    run_sql(
+        site.target, "REVOKE g FROM adm, zadm CASCADE; CREATE ROLE new; GRANT new TO adm WITH ADMIN OPTION"
+    )
+    run_sql(site.target, "SET ROLE adm; GRANT new TO zadm")
+    done = site.json(*RESTORE, "--on-conflict", "replace", "--force")
+    assert {one["name"]: one["error"] for one in done["users"]} == {"adm": None, "g": None, "zadm": None}
+    assert not site.json(*RESTORE)["changed"]
+
+
+def test_what_a_role_granted_on_to_others_is_not_taken_from_them(site: Site) -> None:
+    if site.target.binaries.version_number < (16,):
+        pytest.skip("before 16 no membership hangs on another")
+    run_sql(site.source, "CREATE ROLE adm")
+    site.run(*BACKUP)
+    site.run(*RESTORE)
+    run_sql(site.target, "CREATE ROLE new; CREATE ROLE other; GRANT new TO adm WITH ADMIN OPTION")
+    run_sql(site.target, "SET ROLE adm; GRANT new TO other")
+    before = dumpall(site.target)
+    done = site.run(*RESTORE, "--on-conflict", "replace", "--force", code=21)
+    assert "adm: not changed: " in done.stderr
+    assert "with CASCADE" in done.stderr
+    assert dumpall(site.target) == before

@@ -169,13 +169,30 @@ def _apply(server: Accounts, restored: Sequence[RestoredAccount], on_conflict: O
         elif one.plan.standing is Standing.IMPOSSIBLE:
             one.error = RestoreError(f"{one.plan.wanted.label}: not possible here: {few(one.plan.notes)}")
     for one in restored:
-        present = one.plan.present
-        if one.half_made and present:
-            _execute(server, one, server.alter(_as_granted(one.plan), present))
-        elif one.plan.standing is Standing.DIFFERS and on_conflict is OnConflict.REPLACE and present:
-            _execute(server, one, server.alter(one.plan.wanted, present), one.plan.wanted.grants)
+        if one.half_made and one.plan.present:
+            _execute(server, one, server.alter(_as_granted(one.plan), one.plan.present))
+    if on_conflict is OnConflict.REPLACE:
+        differing = (one for one in restored if one.plan.standing is Standing.DIFFERS)
+        _replace(server, [one for one in differing if not one.half_made])
     lacking = (Standing.CREATE, Standing.PENDING)
     _grant(server, [one for one in restored if one.half_made or one.plan.standing in lacking])
+
+
+def _replace(server: Accounts, restored: Sequence[RestoredAccount]) -> None:
+    """Alter accounts; again those that failed, for a grant may hang on what another account gets or loses."""
+    present: dict[str, Account | None] = {_label(one): one.plan.present for one in restored}
+    waiting, again = list(restored), False
+    while waiting:
+        for one in waiting:
+            one.error = None
+            one.pending.clear()
+            if (account := present.get(_label(one))) is not None:
+                _execute(server, one, server.alter(one.plan.wanted, account), one.plan.wanted.grants)
+        failed = [one for one in waiting if one.error is not None]
+        if again and len(failed) == len(waiting):
+            return
+        waiting, again = failed, True
+        present = {account.label: account for account in server.present([_label(one) for one in failed])}
 
 
 def _execute(
@@ -195,7 +212,8 @@ def _execute(
     except StatementFailed as error:
         if error.connection_lost:
             raise
-        state = "half made" if one.changed else "not made"
+        what = "changed" if one.plan.present else "made"
+        state = f"half {what}" if one.changed else f"not {what}"
         one.error = RestoreError(f"{one.plan.wanted.label}: {state}: {error.what}", cure=error.cure)
 
 
@@ -221,6 +239,10 @@ def _as_granted(plan: PlannedAccount) -> Account:
     """Give the account as it is wanted, but without the grants that it lacks."""
     lacking = _lacking(plan)
     return replace(plan.wanted, grants=tuple(grant for grant in plan.wanted.grants if grant not in lacking))
+
+
+def _label(one: RestoredAccount) -> str:
+    return one.plan.wanted.label
 
 
 def _lacking(plan: PlannedAccount) -> list[Grant]:

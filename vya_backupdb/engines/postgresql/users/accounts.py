@@ -139,9 +139,17 @@ class PostgreSQLAccounts:
         kind = MissingObject if missing else StatementFailed
         return kind(
             f"{self._instance.id} ({where(self._instance)}): {said}: {shown}",
-            cure="look at the server's log, then the same command again" if lost else None,
+            cure=_cure(error, lost=lost),
             connection_lost=lost,
         )
+
+
+def _cure(error: psycopg.Error, *, lost: bool) -> str | None:
+    if lost:
+        return "look at the server's log, then the same command again"
+    if isinstance(error, psycopg.errors.DependentObjectsStillExist):
+        return "it was granted on to roles that the backup does not have: the same statement with CASCADE"
+    return None
 
 
 _bootstrap = present.bootstrap_superuser

@@ -216,7 +216,12 @@ class _Fitting:
     def memberships(self, known: set[str]) -> None:
         kept: dict[tuple[str, str | None], Membership] = {}
         for membership in self.role.memberships:
-            if membership.role not in known:
+            if membership.role not in known and membership.role.startswith(PREDEFINED):
+                self.note(
+                    f"membership in {readable(membership.role)} left out: "
+                    f"PostgreSQL {_major(self.target)} has no such role"
+                )
+            elif membership.role not in known:
                 self.note(
                     f"membership in {readable(membership.role)} left out: there is no such role, "
                     "here or among those to be restored",
