@@ -140,3 +140,23 @@ def test_a_password_that_an_account_may_not_change_is_not_in_the_servers_log(tar
 
 def _with(section: Section, old: bytes, new: bytes) -> Section:
     return replace(section, body=section.body.replace(old, new))
+
+
+def test_a_setting_that_no_role_may_have_is_tried_once_however_many_have_it(
+    source: ScratchServer, target: ScratchServer
+) -> None:
+    run_sql(
+        source,
+        "DO $$ BEGIN FOR i IN 1..300 LOOP EXECUTE format('CREATE ROLE r%s', i);"
+        " EXECUTE format('ALTER ROLE r%s SET app.tenant = %L', i, i);"
+        " EXECUTE format('ALTER ROLE r%s SET work_mem = %L', i, i * 64); END LOOP; END $$",
+    )
+    accounts = list(read(backed_up(source)[0]).values())
+    size = target.log.stat().st_size
+    with role(target, "CREATEROLE", name="maker") as maker, connected(target, maker) as connector:
+        said = taken_out(connector.accounts().fit(accounts))
+    assert len(said) == 300
+    assert {line.partition(": ")[2] for line in said} == {
+        "setting app.tenant left out: only a superuser may make it"
+    }
+    assert target.log.read_text()[size:].count("permission denied to set parameter") == 2

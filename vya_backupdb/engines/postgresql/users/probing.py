@@ -36,14 +36,30 @@ def refusals(
     They are tried on the role `account`, which any account may do with its own. `lock_wait`: milliseconds.
     """
     asked = sorted(one for one in set(settings) if one[0].lower() not in _ABOUT_ROLES)
-    found: dict[Setting, str] = {}
-    for start in range(0, len(asked), _TOGETHER):
-        together = asked[start : start + _TOGETHER]
+    first = {name: (name, values) for name, values in reversed(asked)}
+    found = _refused(connection, account, list(first.values()), lock_wait)
+    names = {name: why for (name, _), (why, whole) in found.items() if whole}
+    rest = [one for one in asked if one[0] not in names and one != first[one[0]]]
+    found |= _refused(connection, account, rest, lock_wait)
+    reasons = {one: why for one, (why, _) in found.items()}
+    return {one: why for one in asked if (why := names.get(one[0]) or reasons.get(one))}
+
+
+def _refused(
+    connection: Connection, account: str, settings: Sequence[Setting], lock_wait: int
+) -> dict[Setting, tuple[str, bool]]:
+    """Give those that are refused: why, and whether any other value would be too."""
+    found: dict[Setting, tuple[str, bool]] = {}
+    for start in range(0, len(settings), _TOGETHER):
+        together = settings[start : start + _TOGETHER]
         if _refusal(connection, account, together, lock_wait) is None:
             continue
         for one in together:
             if (error := _refusal(connection, account, [one], lock_wait)) is not None:
-                found[one] = _reason(connection, error)
+                whole = isinstance(
+                    error, psycopg.errors.UndefinedObject | psycopg.errors.InsufficientPrivilege
+                )
+                found[one] = _reason(connection, error), whole
     return found
 
 
