@@ -160,3 +160,23 @@ def test_a_setting_that_no_role_may_have_is_tried_once_however_many_have_it(
         "setting app.tenant left out: only a superuser may make it"
     }
     assert target.log.read_text()[size:].count("permission denied to set parameter") == 2
+
+
+def test_memberships_of_several_grantors_are_together_what_they_were_when_one_grants_them(
+    source: ScratchServer, target: ScratchServer
+) -> None:
+    if source.binaries.version_number < (16,):
+        pytest.skip("before 16 a membership has one grantor")
+    run_sql(
+        source,
+        "CREATE ROLE team; CREATE ROLE app; CREATE ROLE a; CREATE ROLE b;"
+        "GRANT team TO a, b WITH ADMIN OPTION;"
+        "SET ROLE a; GRANT team TO app WITH INHERIT FALSE; RESET ROLE;"
+        "SET ROLE b; GRANT team TO app WITH SET FALSE; RESET ROLE",
+    )
+    sections, _ = backed_up(source)
+    with role(target, "CREATEROLE", name="maker") as maker:
+        fitted = restored(target, sections, maker)
+        assert differences(target, [one.account for one in fitted], maker) == []
+        assert "GRANT team TO app WITH INHERIT TRUE GRANTED BY maker;" in dumpall(target)
+        run_sql(target, "DROP OWNED BY app; DROP ROLE app, a, b, team")

@@ -311,7 +311,26 @@ def _grantors(target: Target, parts: Sequence[_Fitting]) -> None:
                 )
             memberships.append(replace(membership, grantor=grantor))
         parameters = tuple(_parameters(part, makeable))
-        part.role = replace(part.role, memberships=tuple(memberships), parameters=parameters)
+        merged = tuple(_merged(part.role, memberships))
+        part.role = replace(part.role, memberships=merged, parameters=parameters)
+
+
+def _merged(role: Role, memberships: Iterable[Membership]) -> Iterator[Membership]:
+    """Make one of several memberships of one grantor: a second GRANT would take back what the first gave."""
+    alike: dict[tuple[str, str | None], list[Membership]] = {}
+    for membership in memberships:
+        alike.setdefault((membership.role, membership.grantor), []).append(membership)
+    for first, *others in alike.values():
+        if others:
+            all_of_them = (first, *others)
+            yield replace(
+                first,
+                admin=any(one.admin for one in all_of_them),
+                inherit=any(inherits(role, one) for one in all_of_them),
+                set=any(one.set for one in all_of_them),
+            )
+        else:
+            yield first
 
 
 def _parameters(part: _Fitting, known: set[str]) -> Iterator[ParameterGrant]:
