@@ -8,15 +8,19 @@ from contextlib import ExitStack
 import pytest
 
 from scripts.sample.clients import run_sql
+from tests.integration.postgresql_support import connected
 from tests.integration.postgresql_users_support import (
     backed_up,
     differences,
     empty,
     fill,
+    make,
     read,
     restored,
     taken_out,
 )
+from vya_backupdb.engines.postgresql.users.roles import Membership, Role
+from vya_backupdb.engines.postgresql.users.writing import accounts_of
 from vya_backupdb.model import Account
 from vya_backupdb.scratch import ScratchServer, find_binaries, start
 
@@ -84,6 +88,37 @@ def test_a_grantor_who_may_not_grant_any_more_gives_way_to_the_superuser(
     said = taken_out(restored(new, before))
     assert said == ["role anna: membership in app: GRANTED BY boss left out, who may not grant it there"]
     assert differences(new, read(before).values()) == []
+
+
+def test_who_is_made_able_to_grant_by_the_superuser_is_the_grantor_of_what_follows(
+    old: ScratchServer, new: ScratchServer
+) -> None:
+    run_sql(
+        old,
+        """
+        CREATE ROLE app; CREATE ROLE boss CREATEROLE; CREATE ROLE lead; CREATE ROLE anna;
+        SET SESSION AUTHORIZATION boss; GRANT app TO lead WITH ADMIN OPTION; RESET SESSION AUTHORIZATION;
+        SET ROLE lead; GRANT app TO anna; RESET ROLE
+        """,
+    )
+    before, _ = backed_up(old)
+    said = taken_out(restored(new, before))
+    assert said == ["role lead: membership in app: GRANTED BY boss left out, who may not grant it there"]
+    assert differences(new, read(before).values()) == []
+
+
+def test_a_circle_of_grantors_is_broken_and_said(new: ScratchServer) -> None:
+    circle = [
+        Role("app"),
+        Role("a", memberships=(Membership("app", admin=True, grantor="b"),)),
+        Role("b", memberships=(Membership("app", admin=True, grantor="a"),)),
+    ]
+    with connected(new) as connector:
+        fitted = connector.accounts().fit(accounts_of(circle))
+        make(connector, fitted)
+    assert taken_out(fitted) == [
+        "role a: membership in app: GRANTED BY b left out, who may not grant it there"
+    ]
 
 
 @pytest.mark.limitation("postgresql-membership-options")

@@ -290,7 +290,7 @@ class _Fitting:
 def _grantors(target: Target, parts: Sequence[_Fitting]) -> None:
     """Give the grants grantors that the server accepts."""
     makeable = {part.role.name for part in parts} | set(target.flags)
-    admins = _admins(target, (part.role for part in parts))
+    admins, late = _admins(target, (part.role for part in parts))
     for part in parts:
         memberships = []
         for membership in part.role.memberships:
@@ -300,8 +300,10 @@ def _grantors(target: Target, parts: Sequence[_Fitting]) -> None:
                 grantor, named = there.grantor, there.grantor
             elif not target.superuser:
                 grantor = target.account
-            elif named is None or (
-                (membership.role, named) in admins if target.chains else named in makeable
+            elif named is None or not target.chains:
+                grantor = named if named in makeable else None
+            elif (membership.role, named) in admins and not (
+                membership.admin and (membership.role, named) in late
             ):
                 grantor = named
             if named is not None and grantor != named:
@@ -344,8 +346,11 @@ def _parameters(part: _Fitting, known: set[str]) -> Iterator[ParameterGrant]:
             yield replace(grant, grantor=None)
 
 
-def _admins(target: Target, roles: Iterable[Role]) -> set[tuple[str, str]]:
-    """Give who will be able to grant which role once these are there: (role, member)."""
+def _admins(target: Target, roles: Iterable[Role]) -> tuple[set[tuple[str, str]], set[tuple[str, str]]]:
+    """Give who will be able to grant which role once these are there, and who not in time: (role, member).
+
+    What would have to be granted WITH ADMIN OPTION by the latter the superuser grants instead.
+    """
     able = set(target.admins)
     waiting: dict[tuple[str, str], list[tuple[str, str]]] = {}
     ready = list(able)
@@ -357,8 +362,15 @@ def _admins(target: Target, roles: Iterable[Role]) -> set[tuple[str, str]]:
                 ready.append((grant.role, role.name))
             else:
                 waiting.setdefault((grant.role, grant.grantor), []).append((grant.role, role.name))
-    while ready:
+    late: set[tuple[str, str]] = set()
+    while ready or waiting:
+        if not ready:
+            coming = {one for those in waiting.values() for one in those}
+            never = [grantor for grantor in waiting if grantor not in coming]
+            for grantor in never or [next(iter(waiting))]:  # a circle is broken anywhere
+                late.add(grantor)
+                ready += waiting.pop(grantor)
         one = ready.pop()
         able.add(one)
         ready += waiting.pop(one, ())
-    return able
+    return able, late
