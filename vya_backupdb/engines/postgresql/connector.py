@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
@@ -15,6 +14,7 @@ from vya_backupdb.config.models import Instance
 from vya_backupdb.credentials.vault import Credential
 from vya_backupdb.engines.postgresql import acl, objects
 from vya_backupdb.engines.postgresql import definition as definitions
+from vya_backupdb.engines.postgresql.activity import blockers, connected
 from vya_backupdb.engines.postgresql.connection import Connection, connect, lock_wait, where
 from vya_backupdb.engines.postgresql.dump.snapshot import snapshot
 from vya_backupdb.engines.postgresql.failures import one_line, server_says
@@ -52,9 +52,6 @@ from vya_backupdb.model import (
 
 _OURS: Final = "vya-backupdb"
 """application_name of the connections, as pg_stat_activity and the server's log show it."""
-
-_CLOSING: Final = 3.0
-"""Seconds that the server may take to notice that a client, ours or another, has gone."""
 
 
 class PostgreSQLConnector:
@@ -124,10 +121,7 @@ class PostgreSQLConnector:
             self._errors(BackupError, "the locks cannot be read"),
             self._connect(self._instance.maintenance_database) as connection,
         ):
-            return [
-                f"session {pid} of {user} (`{' '.join(one_line(query).split()[:4])}` for {seconds:.0f} s)"
-                for pid, user, query, seconds in connection.execute(_BLOCKING, [database])
-            ]
+            return blockers(connection, database)
 
     # ------------------------------------------------------------------ before a dump
 
@@ -285,7 +279,7 @@ class PostgreSQLConnector:
         """Drop the database. Raises Refused, naming them, where others are connected to it."""
         self._leave(database)
         with self._errors(Refused, f"database {database} cannot be dropped"):
-            if others := self._sessions_in(database):
+            if others := connected(self._main, database):
                 raise Refused(
                     f"{self._where}: database {database} is in use by {preflight.listed(others)}",
                     cure="end these sessions first",
@@ -349,15 +343,6 @@ class PostgreSQLConnector:
             self._work = self._connect(database)
         return self._work
 
-    def _sessions_in(self, database: str) -> list[str]:
-        """Name who is connected to a database; closed connections, a dump's too, are given time to go."""
-        deadline = time.monotonic() + _CLOSING
-        while True:
-            found = self._main.execute(_CONNECTED, [database]).fetchall()
-            if not found or time.monotonic() > deadline:
-                return [f"{user} ({name or 'no name'}, process {pid})" for user, name, pid in found]
-            time.sleep(0.02)
-
     def _leave_work(self) -> None:
         if self._work is not None:
             self._work.close()
@@ -387,22 +372,6 @@ class PostgreSQLConnector:
             raise kind(f"{self._where}: {what}: {server_says(error)}") from error
         except UnicodeEncodeError as error:
             raise kind(f"{self._where}: {what}: the name is not UTF-8") from error
-
-
-_BLOCKING: Final = b"""
-    SELECT DISTINCT pid, coalesce(usename, backend_type, '?'), coalesce(query, ''),
-        coalesce(extract(epoch FROM clock_timestamp() - state_change), 0)
-    FROM pg_catalog.pg_stat_activity WHERE pid IN (
-        SELECT unnest(pg_catalog.pg_blocking_pids(pid)) FROM pg_catalog.pg_stat_activity
-        WHERE datname = %s AND wait_event_type = 'Lock'
-    )
-"""
-
-_CONNECTED: Final = b"""
-    SELECT coalesce(usename, backend_type, '?'), application_name, pid FROM pg_catalog.pg_stat_activity
-    WHERE datname = %s AND backend_type IS DISTINCT FROM 'autovacuum worker'
-    ORDER BY 1, 3
-"""
 
 
 def _as_ours(definition: DatabaseDefinition | None) -> PostgreSQLDefinition | None:
