@@ -217,6 +217,8 @@ DatabaseDefinition = MySQLDefinition | PostgreSQLDefinition
 class Severity(StrEnum):
     """How grave a finding is."""
 
+    NOTE = "note"
+    """For whoever restores: a usual state of the server that a dump does not carry; nothing to mend today."""
     WARNING = "warning"
     PRIVILEGE = "privilege"
     """A missing privilege: a fault, or a warning where the instance says `allow_partial`."""

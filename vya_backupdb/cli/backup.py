@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import click
@@ -11,6 +11,7 @@ from vya_backupdb.cli.context import CliContext, pass_context
 from vya_backupdb.cli.outcome import end_with
 from vya_backupdb.cli.progress import watched
 from vya_backupdb.cli.render import Table, emit, format_option, human_size, printable, told
+from vya_backupdb.model import Finding, Severity
 from vya_backupdb.operations.backup import BackupOutcome, BackupRequest, backup
 from vya_backupdb.operations.users.backup import PlannedUsers
 from vya_backupdb.streams.codec import Codec
@@ -100,7 +101,7 @@ def _as_json(outcome: BackupOutcome) -> dict[str, Any]:
             "objects": record.contents.objects,
             "snapshot_at": record.snapshot_at,
             "consistency": record.consistency,
-            "warnings": [warning.what for warning in record.warnings],
+            **_found(record.warnings),
         }
     planned = outcome.planned
     if isinstance(planned, PlannedUsers):
@@ -113,19 +114,32 @@ def _as_json(outcome: BackupOutcome) -> dict[str, Any]:
             "options": list(planned.options),
             "estimated_bytes": planned.estimated_bytes,
             "consistency": planned.plan.consistency,
-            "warnings": [finding.what for finding in planned.plan.findings],
+            **_found(planned.plan.findings),
         }
     return shown
 
 
+def _found(findings: Sequence[Finding]) -> dict[str, list[str]]:
+    warnings, notes = _parted(findings)
+    return {"warnings": [each.what for each in warnings], "notes": [each.what for each in notes]}
+
+
+def _parted(findings: Sequence[Finding]) -> tuple[list[Finding], list[Finding]]:
+    """Give what someone should mend, and what is for whoever restores."""
+    notes = [finding for finding in findings if finding.severity is Severity.NOTE]
+    return [finding for finding in findings if finding not in notes], notes
+
+
 def _tables(outcomes: list[BackupOutcome]) -> Iterator[Table]:
     yield _table(outcomes)
-    warnings = Table("Warnings", ("instance", "database", "what, and what to do"))
+    columns = ("instance", "database", "what, and what to do")
+    warnings, notes = Table("Warnings", columns), Table("Notes, for whoever restores", columns)
     for outcome in outcomes:
-        for warning in outcome.record.warnings if outcome.record is not None else ():
-            warnings.add(outcome.instance, _database(outcome), told(warning))
-    if warnings.rows:
-        yield warnings
+        found = _parted(outcome.record.warnings if outcome.record is not None else ())
+        for table, findings in zip((warnings, notes), found, strict=True):
+            for finding in findings:
+                table.add(outcome.instance, _database(outcome), told(finding))
+    yield from (table for table in (warnings, notes) if table.rows)
 
 
 def _table(outcomes: list[BackupOutcome]) -> Table:
@@ -142,7 +156,7 @@ def _table(outcomes: list[BackupOutcome]) -> Table:
             size = human_size(outcome.record.file.bytes)
             rows = outcome.record.contents.rows
             where = str(outcome.path.with_name(outcome.record.file.name))
-            if count := len(outcome.record.warnings):
+            if count := len(_parted(outcome.record.warnings)[0]):
                 result = f"ok, {count} warning{'s' if count > 1 else ''}"
         table.add(outcome.instance, _database(outcome), result, size, rows, round(outcome.seconds, 1), where)
     return table

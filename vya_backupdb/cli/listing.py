@@ -12,6 +12,7 @@ from vya_backupdb.catalog.store import Store
 from vya_backupdb.cli.context import CliContext, pass_context
 from vya_backupdb.cli.render import Table, emit, format_option, human_size, left_out, note, printable
 from vya_backupdb.cli.selection import named
+from vya_backupdb.model import Severity
 from vya_backupdb.operations.listing import ListedBackup, list_backups
 
 
@@ -73,7 +74,7 @@ def _listed(entry: ListedBackup) -> dict[str, Any]:
         "server": f"{record.server.flavour} {record.server.version}",
         "tables": record.contents.tables,
         "rows": record.contents.rows,
-        "warnings": len(record.warnings),
+        "warnings": sum(each.severity is not Severity.NOTE for each in record.warnings),
         "left_out": {"tables": len(record.left_out.tables), "rows": len(record.left_out.rows)},
         "id": record.id,
         "error": None,

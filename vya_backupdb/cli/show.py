@@ -11,6 +11,7 @@ from vya_backupdb.catalog.record import BackupRecord
 from vya_backupdb.cli.context import CliContext, pass_context
 from vya_backupdb.cli.render import Table, emit, format_option, human_size, printable
 from vya_backupdb.cli.selection import find, selection_options
+from vya_backupdb.model import Severity
 from vya_backupdb.operations.choose import Selection
 from vya_backupdb.operations.show import ShownBackup, show
 
@@ -98,7 +99,7 @@ def _recorded(record: BackupRecord) -> Iterator[tuple[str, str]]:
     for name in record.left_out.rows:
         yield "left out", f"rows of {name}"
     for warning in record.warnings:
-        yield "warning", warning.what
+        yield "note" if warning.severity is Severity.NOTE else "warning", warning.what
 
 
 def _tables(shown: ShownBackup) -> Iterator[Table]:

@@ -267,7 +267,10 @@ def _backup_one(
         progress.end()
     seconds = time.monotonic() - started
     for warning in done.record.warnings:
-        log.warning("backup warning", **names, what=warning.what, cure=warning.cure)
+        if warning.severity is Severity.NOTE:
+            log.info("backup note", **names, what=warning.what, cure=warning.cure)
+        else:
+            log.warning("backup warning", **names, what=warning.what, cure=warning.cure)
     log.info(
         "backup finished",
         **names,

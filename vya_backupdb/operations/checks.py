@@ -109,7 +109,7 @@ def refuse_obstacles(
 
     `remark` tells what is known of a database that is not empty.
     """
-    faults = [finding for finding in findings if finding.severity is not Severity.WARNING]
+    faults = [finding for finding in findings if finding.severity not in (Severity.NOTE, Severity.WARNING)]
     said = [(finding.what, finding.cure) for finding in faults]
     if contents and not drop:
         if what == "tables":

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from vya_backupdb.model import Severity
+
 
 @dataclass(frozen=True, slots=True)
 class Loss:
@@ -17,6 +19,7 @@ class Loss:
     query: bytes
     what: str
     cure: str
+    severity: Severity = Severity.WARNING
 
 
 LOSSES: Final = (
@@ -130,6 +133,7 @@ LOSSES: Final = (
         """,
         "enabled here, and disabled after a restore: subscription {}",
         "after a restore: ALTER SUBSCRIPTION ... ENABLE, then REFRESH PUBLICATION",
+        Severity.NOTE,
     ),
     Loss(
         b"""
@@ -149,6 +153,7 @@ LOSSES: Final = (
         """,
         "a dump does not keep the version: a restore here makes the one in brackets: extension {}",
         "ALTER EXTENSION ... UPDATE, and restore onto a server with the same packages",
+        Severity.NOTE,
     ),
     Loss(
         b"""
@@ -352,6 +357,7 @@ LOSSES: Final = (
         """,
         "in no dump, so that after a restore what reads from it must begin anew: replication slot {}",
         "after a restore: pg_create_logical_replication_slot, or make the subscriptions anew",
+        Severity.NOTE,
     ),
 )
 """Each is one finding, which names the first few."""

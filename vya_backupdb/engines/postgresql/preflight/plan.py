@@ -54,7 +54,7 @@ def database_findings(connection: Connection, facts: ServerFacts) -> Iterator[Fi
     for loss in LOSSES:
         names = [name for (name,) in connection.execute(loss.query)]
         if names:
-            yield Finding(Severity.WARNING, loss.what.format(listed(names)), names[0], loss.cure)
+            yield Finding(loss.severity, loss.what.format(listed(names)), names[0], loss.cure)
     yield from evaluated_findings(connection)
     if facts.settings["in_recovery"] == "on":
         names = [name for (name,) in connection.execute(_ON_A_STANDBY)]
