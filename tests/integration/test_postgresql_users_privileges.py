@@ -130,9 +130,10 @@ def test_a_password_that_an_account_may_not_change_is_not_in_the_servers_log(tar
         engine = connector.accounts()
         (fitted,) = engine.fit(wanted)
         (present,) = engine.present(["app"])
-        with pytest.raises(StatementFailed, match="permission denied to alter role"):
+        with pytest.raises(StatementFailed, match="permission denied to alter role") as caught:
             for statement in engine.alter(fitted.account, present):
                 engine.execute(statement)
+    assert "ADMIN option on role" in (caught.value.cure or "")
     logged = target.log.read_text()
     assert "permission denied to alter role" in logged
     assert SCRAM not in logged

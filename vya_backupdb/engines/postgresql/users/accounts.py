@@ -149,6 +149,8 @@ def _cure(error: psycopg.Error, *, lost: bool) -> str | None:
         return "look at the server's log, then the same command again"
     if isinstance(error, psycopg.errors.DependentObjectsStillExist):
         return "it was granted on to roles that the backup does not have: the same statement with CASCADE"
+    if isinstance(error, psycopg.errors.InsufficientPrivilege) and error.diag.message_detail:
+        return one_line(_SECRET.sub("(secret)", error.diag.message_detail))  # says who may
     return None
 
 
