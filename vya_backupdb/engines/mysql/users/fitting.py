@@ -167,9 +167,10 @@ class _Fitting:
             self._warn(f"{self._server.title} takes {host} for a range of addresses, which it was not before")
 
     def _leave_out(self, known: Definition) -> None:
+        if known == self._definition:
+            return
         kept = known.properties()
-        lost = [name for name in self._definition.properties() if name not in kept]
-        if known != self._definition and lost:
+        if lost := [name for name in self._definition.properties() if name not in kept]:
             self._warn(f"left out, for {self._server.title} does not know it: {', '.join(lost)}")
         self._definition = known
 
