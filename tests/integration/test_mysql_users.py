@@ -351,13 +351,18 @@ def test_mariadb_a_role_with_the_name_of_a_user_is_refused(mariadb: ScratchServe
 
 
 @pytest.mark.limitation("mysql-users-memory")
-def test_mariadb_an_account_that_the_server_does_not_find_is_named(mariadb: ScratchServer) -> None:
+def test_mariadb_an_account_that_the_server_does_not_find_is_named(
+    mariadb: ScratchServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A blank at the end of a name is lost in the tables, and is there in the server's memory."""
     with prepared(mariadb, accounts=False):
-        run_sql(mariadb, "CREATE USER 'blank '@localhost")
+        run_sql(mariadb, "CREATE USER 'blank '@localhost, other@localhost")
         try:
             with pytest.raises(BackupError, match="blank@localhost is in the server's tables") as raised:
                 dump_of(mariadb)
+            monkeypatch.setattr(reading, "_AT_ONCE", 1)  # as with more accounts
+            found = {account.label for account in accounts_of(mariadb)}
+            assert found == {"blank@localhost", "other@localhost"}
         finally:
             run_sql(mariadb, "DROP USER 'blank '@localhost")
     assert "FLUSH PRIVILEGES" in str(raised.value.cure)
