@@ -98,6 +98,17 @@ def test_a_second_restore_of_the_same_backup_changes_nothing(site: Site, databas
     assert not site.restore(database)["changed"]
 
 
+def test_a_second_restore_of_an_empty_database_changes_nothing_while_it_is_empty(
+    site: Site, database: str
+) -> None:
+    create_database(site.source, database)
+    site.backup(database)
+    assert [site.restore(database)["changed"] for _ in range(2)] == [True, False]
+    run_sql(site.target, f"DROP DATABASE {site.quoted(database)}")
+    assert site.restore(database)["changed"]
+
+
+
 def test_a_moment_chooses_the_backup_before_it(site: Site, database: str) -> None:
     site.fill(database, rows=5)
     first = site.backup(database)

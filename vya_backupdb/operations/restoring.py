@@ -287,7 +287,7 @@ def examine(
     outcome = RestoreOutcome(target.instance.id, database, chosen.path, record, changed=False)
     is_present = target.connector.exists(database)
     loaded_before, last = False, None
-    if skip_restored and is_present and target.connector.contents(database):
+    if skip_restored and is_present and _is_filled(target, record):
         last = earlier.last_restore(target)
         if earlier.is_last(earlier.RESTORED, last, request, record):
             return replace(outcome, restored_before=True)
@@ -313,6 +313,14 @@ def examine(
     if loaded_before and last is not None:
         restoring.to_retry, restoring.acts = earlier.to_retry(last), last.get("acts") is True
     return restoring
+
+
+def _is_filled(target: Target, record: BackupRecord | None) -> bool:
+    """Whether the database holds something, or is as empty as the one that was backed up."""
+    connector, database = target.connector, target.database
+    if connector.contents(database):
+        return True
+    return record is not None and dict(connector.object_counts(database)) == record.contents.objects
 
 
 def _make_room(target: Target, prepared: Prepared, *, drop: bool) -> None:
