@@ -51,20 +51,15 @@ def scheduler_on(server: ScratchServer) -> Iterator[None]:
 def watched(server: ScratchServer) -> Iterator[None]:
     """Let the server note what it is asked."""
     if server.flavour == "postgresql":
-        run_sql(server, "ALTER SYSTEM SET autovacuum = off")  # it takes transaction numbers too
-        run_sql(server, "SELECT pg_reload_conf()")
-    else:
-        run_sql(
-            server, "SET GLOBAL log_output = 'TABLE'; TRUNCATE mysql.general_log; SET GLOBAL general_log = ON"
-        )
+        yield  # its catalogs tell
+        return
+    run_sql(
+        server, "SET GLOBAL log_output = 'TABLE'; TRUNCATE mysql.general_log; SET GLOBAL general_log = ON"
+    )
     try:
         yield
     finally:
-        if server.flavour == "postgresql":
-            run_sql(server, "ALTER SYSTEM RESET autovacuum")
-            run_sql(server, "SELECT pg_reload_conf()")
-        else:
-            run_sql(server, "SET GLOBAL general_log = OFF; SET GLOBAL log_output = DEFAULT")
+        run_sql(server, "SET GLOBAL general_log = OFF; SET GLOBAL log_output = DEFAULT")
 
 
 def asked(server: ScratchServer) -> list[str]:
@@ -77,8 +72,16 @@ def asked(server: ScratchServer) -> list[str]:
     return run_sql(server, query).splitlines()
 
 
-def last_transaction(server: ScratchServer) -> str:
-    return run_sql(server, "SELECT txid_snapshot_xmax(txid_current_snapshot())").strip()
+def catalogs(server: ScratchServer, databases: list[str]) -> list[str]:
+    """Give how many rows PostgreSQL's catalogs and the tables have, and which transaction wrote last."""
+    names = (
+        *("pg_authid", "pg_auth_members", "pg_database", "pg_db_role_setting", "pg_shdescription"),
+        *("pg_class", "pg_proc", "pg_constraint", "pg_default_acl", "pg_event_trigger", "t"),
+    )
+    query = " UNION ALL ".join(
+        f"SELECT '{name}', count(*), max(xmin::text::bigint) FROM {name}" for name in names
+    )
+    return [run_sql(server, query, database) for database in databases]
 
 
 def another_machine(site: Site, folder: Path) -> Site:
@@ -134,10 +137,10 @@ def test_one_command_on_another_machine_rebuilds_the_whole_instance(
     wanted = ["3", "3", "7MB"] if site.postgresql else ["1", "2", "2", "2", "2"]
     assert estate.work_of_the_application(site.target) == wanted
     with watched(site.target):
-        before = last_transaction(site.target) if site.postgresql else ""
+        before = catalogs(site.target, estate.databases) if site.postgresql else []
         again = other.json(*ALL, "--users")
         if site.postgresql:
-            assert last_transaction(site.target) == before
+            assert catalogs(site.target, estate.databases) == before
         else:
             assert asked(site.target) == []
     assert not again["changed"]
