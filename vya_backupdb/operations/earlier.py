@@ -59,5 +59,9 @@ def unfinished(last: Mapping[str, Any] | None) -> str | None:
     """Say of an entry how the restore went wrong; None: it did not, or no whole database was restored."""
     if last is None or "tables" in last or last["event"] in (RESTORED, LOADED):
         return None
-    how = f"failed: {error}" if isinstance(error := last.get("error"), str) else "did not end"
-    return f"the last restore into it ({last.get('at', 'now')}) {how}"
+    error, at = last.get("error"), last.get("at")
+    how = f"failed: {error}" if isinstance(error, str) else "did not end"
+    if isinstance(error, str) and error.startswith("interrupted"):
+        how = "was interrupted"
+    when = f" ({at[:16].replace('T', ' ')} UTC)" if isinstance(at, str) else ""
+    return f"the last restore into it{when} {how}"
