@@ -108,7 +108,6 @@ def test_a_second_restore_of_an_empty_database_changes_nothing_while_it_is_empty
     assert site.restore(database)["changed"]
 
 
-
 def test_a_moment_chooses_the_backup_before_it(site: Site, database: str) -> None:
     site.fill(database, rows=5)
     first = site.backup(database)
