@@ -1,6 +1,7 @@
-"""Measure backup and restore of many accounts of MySQL and MariaDB, with the installed command.
+"""Measure backup and restore of many accounts, with the installed command.
 
-Each account has a password, grants on databases, every third one on tables and columns, and a role.
+Each account has a password and a role. On MySQL and MariaDB it has grants on databases, every third one on
+tables and columns; on PostgreSQL, where those are in the dumps of their databases, it has settings.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from vya_backupdb.model import Flavour
 from vya_backupdb.scratch import Binaries, find_binaries, start
 
 HEAD = ["what", "seconds", "client CPU seconds", "peak MiB"]
-FLAVOURS: tuple[Flavour, ...] = ("mysql", "mariadb")
+FLAVOURS: tuple[Flavour, ...] = ("mysql", "mariadb", "postgresql")
 _ROLES = 50
 _OBJECTS = "CREATE DATABASE bench; CREATE TABLE bench.t (id INT PRIMARY KEY, a INT, b INT);"
 
@@ -32,7 +33,7 @@ def main() -> None:
     parser.add_argument("--restore", action="store_true", help="measure the restore itself too")
     options = parser.parse_args()
     for wanted in options.engine or FLAVOURS:
-        flavour: Flavour = "mysql" if wanted.startswith("mysql") else "mariadb"
+        flavour = next(each for each in FLAVOURS if wanted.startswith(each))
         found = [b for b in find_binaries(flavour) if f"{b}".startswith(wanted)]
         if not found:
             print(f"{wanted}: no such server on this machine")
@@ -48,10 +49,11 @@ def bench_accounts(binaries: Binaries, number: int, *, restores: bool) -> list[l
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="vya-bench-")))
         server, target = (stack.enter_context(start(binaries)) for _ in range(2))
         bench = Bench(server, target, folder)
-        for one in (server, target):
+        for one in (server, target) if bench.mysql else ():
             bench.sql(one, _OBJECTS, None)
         began = time.perf_counter()
-        bench.sql(server, "\n".join(script(binaries.flavour, number)), None)
+        statements = script(binaries.flavour, number) if bench.mysql else roles(number)
+        bench.sql(server, "\n".join(statements), None)
         print(f"made by the server's own client in {time.perf_counter() - began:.0f} s", flush=True)
         config = bench.write_config()
         same = ("users", "restore", "--instance", "source", "--all", "--force")
@@ -83,7 +85,7 @@ def bench_accounts(binaries: Binaries, number: int, *, restores: bool) -> list[l
 
 
 def script(flavour: Flavour, number: int) -> Iterator[str]:
-    """Give the statements that make so many accounts."""
+    """Give the statements that make so many accounts of MySQL or MariaDB."""
     for role in range(_ROLES):
         yield f"CREATE ROLE bench_role_{role};"
         yield f"GRANT SELECT ON `role_{role}\\_%`.* TO bench_role_{role};"
@@ -102,6 +104,16 @@ def script(flavour: Flavour, number: int) -> Iterator[str]:
         granted = f"bench_role_{one % _ROLES}"
         yield f"GRANT {granted} TO {name};"
         yield f"SET DEFAULT ROLE {granted} {'TO' if flavour == 'mysql' else 'FOR'} {name};"
+
+
+def roles(number: int) -> Iterator[str]:
+    """Give the statements that make so many roles of PostgreSQL."""
+    for role in range(_ROLES):
+        yield f"CREATE ROLE bench_role_{role};"
+    for one in range(number):
+        yield f"CREATE ROLE bench_{one} LOGIN CONNECTION LIMIT {one % 7} PASSWORD 'md5{one:032x}';"
+        yield f"GRANT bench_role_{one % _ROLES} TO bench_{one};"
+        yield f"ALTER ROLE bench_{one} SET search_path TO app_{one}, public;"
 
 
 if __name__ == "__main__":

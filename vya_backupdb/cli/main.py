@@ -26,6 +26,7 @@ _COMMANDS = {
     "restore": ("vya_backupdb.cli.restore:command", "Restore a database; list what can be restored."),
     "show": ("vya_backupdb.cli.show:command", "Show one backup: tables, sizes, options, warnings."),
     "extract": ("vya_backupdb.cli.extract:command", "Write the SQL of single tables, or of a part."),
+    "verify": ("vya_backupdb.cli.verify:command", "Prove that backups are whole."),
     "users": ("vya_backupdb.cli.users:group", "Users, roles and grants: back up, list, restore."),
     "config": (
         "vya_backupdb.cli.config:command",

@@ -44,7 +44,8 @@ def all_named(context: click.Context, option: click.Parameter, values: tuple[str
 def selection_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that say which backup is meant; the command gets them as `selection`.
 
-    The newest one of an instance's database is meant where neither a time nor a file is given.
+    The newest one of an instance's database is meant where neither a time nor a file is given. A command
+    that has `--all` too (`everything`) gets a selection with at most an instance and a host for it.
     """
 
     @wraps(function)
@@ -59,7 +60,10 @@ def selection_options(function: Callable[..., Any]) -> Callable[..., Any]:
         **options: Any,
     ) -> Any:
         _check_one_is_said(latest, at, file)
-        if file is None and not (instance and database):
+        if options.get("everything"):
+            if database or latest or at or file:
+                raise click.UsageError("--all goes with --instance ID and --host NAME alone")
+        elif file is None and not (instance and database):
             raise click.UsageError("say which backup: --instance ID --database NAME, or --file F")
         if file is not None and (instance or database or host):
             raise click.UsageError("--file stands alone")
