@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -161,25 +161,34 @@ class Site:
 
 
 @pytest.fixture(scope="session")
-def key_and_credentials(
-    server: ScratchServer, target: ScratchServer, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Path, Path]:
-    """The key file and the encrypted credentials of the two servers, made once by the command."""
-    made = Site(tmp_path_factory.mktemp("credentials"), server, target)
-    made.write_config()
-    made.run("credentials", "keygen")
-    made.write_credentials()
-    return made.folder / "key", made.folder / "credentials.json"
+def encrypted(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Site], tuple[Path, Path]]:
+    """Give the key file and the encrypted credentials of a pair of servers, made once by the command."""
+    folders: dict[tuple[str, str], Path] = {}
+
+    def files(site: Site) -> tuple[Path, Path]:
+        pair = site.source.password, site.target.password
+        if pair not in folders:
+            made = Site(tmp_path_factory.mktemp("credentials"), site.source, site.target)
+            made.write_config()
+            made.run("credentials", "keygen")
+            made.write_credentials()
+            folders[pair] = made.folder
+        return folders[pair] / "key", folders[pair] / "credentials.json"
+
+    return files
 
 
 @pytest.fixture
 def site(
-    server: ScratchServer, target: ScratchServer, tmp_path: Path, key_and_credentials: tuple[Path, Path]
+    server: ScratchServer,
+    target: ScratchServer,
+    tmp_path: Path,
+    encrypted: Callable[[Site], tuple[Path, Path]],
 ) -> Iterator[Site]:
     """A configured machine, on each of the three kinds of servers."""
     made = Site(tmp_path, server, target)
     made.write_config()
-    for file in key_and_credentials:
+    for file in encrypted(made):
         shutil.copy(file, tmp_path)
     yield made
     shutil.rmtree(tmp_path, ignore_errors=True)
