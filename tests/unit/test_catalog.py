@@ -3,60 +3,22 @@
 import json
 import os
 import subprocess
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.unit.made_backups import MOMENT, make_record, put
 from vya_backupdb.catalog import journal
 from vya_backupdb.catalog.naming import file_name
 from vya_backupdb.catalog.publish import make_folder, published
-from vya_backupdb.catalog.record import ArchiveFile, BackupRecord, Contents, read_record, record_bytes
+from vya_backupdb.catalog.record import read_record, record_bytes
 from vya_backupdb.catalog.store import Store, check_file, newest
 from vya_backupdb.errors import LockedError, Refused, StorageError, VerificationError
 from vya_backupdb.locks import locked
-from vya_backupdb.model import DumpTool, MySQLDefinition, ServerFacts
 from vya_backupdb.operations.choose import Selection, choose
-
-MOMENT = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
-
-
-def make_record(name: str = "shop.sql.zst", *, at: datetime = MOMENT, size: int = 4) -> BackupRecord:
-    return BackupRecord(
-        id="b1",
-        run_id="r1",
-        made_by="vya-backupdb test",
-        hostname="db1",
-        instance="main",
-        database="shop",
-        server=ServerFacts(
-            "mysql", "mariadb", "10.11.14", (10, 11, 14), "backup@localhost", {"log_bin": "1"}
-        ),
-        tool=DumpTool("/usr/bin/mariadb-dump", "mariadb", "10.11.14", (10, 11, 14)),
-        options=("--quick",),
-        consistency="snapshot",
-        started_at=at,
-        snapshot_at=at,
-        finished_at=at + timedelta(seconds=1),
-        positions={},
-        positions_after={},
-        definition=MySQLDefinition("utf8mb4", "utf8mb4_general_ci"),
-        file=ArchiveFile(
-            name=name, bytes=size, sha256="a" * 64, codec="zstd", level=3, raw_bytes=9, manifest_offset=2
-        ),
-        contents=Contents(tables=1, rows=2, largest_statement=3, objects={"table": 1}),
-    )
-
-
-def put(store: Store, database: str = "shop", *, at: datetime = MOMENT, instance: str = "main") -> Path:
-    slot = store.slot(instance, database, at)
-    slot.open()
-    file = slot.file(".sql.zst")
-    with published(file) as sink:
-        sink.write(b"data")
-    return slot.publish_record(make_record(file.name, at=at))
 
 
 @pytest.fixture

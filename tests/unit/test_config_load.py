@@ -160,7 +160,7 @@ def test_an_unknown_key_names_what_may_be_meant(write: Write, more: str, said: s
     assert "hunter2" not in fault
 
 
-@pytest.mark.parametrize("key", ["checks", "max_age", "retention", "health", "hooks", "notify"])
+@pytest.mark.parametrize("key", ["checks", "max_age", "health", "hooks", "notify"])
 def test_keys_without_effect_are_unknown(write: Write, key: str) -> None:
     assert "unknown key" in faults(write(INSTANCE + f"    {key}: {{}}\n"))[0]
     assert "unknown key" in faults(write(INSTANCE + f"{key}: {{}}\n"))[0]
@@ -334,6 +334,22 @@ def test_the_usual_places_are_those_of_the_home_folder_and_of_the_system(
     mine.parent.mkdir(parents=True)
     mine.touch()
     assert find_config() == mine
+
+
+@pytest.mark.parametrize(
+    ("retention", "said"),
+    [
+        ("{}", "no rule keeps anything"),
+        ("{daily: 0, timezone: UTC}", "no rule keeps anything"),
+        ("{daily: 7, timezone: Europe/Nowhere}", "no such time zone"),
+        ("{daily: 7, timezone: ../../etc/passwd}", "no such time zone"),
+        ("{daily: -1}", "retention.daily"),
+        ("{within: soon}", "not a duration"),
+        ("{hourly: 3}", "unknown key"),
+    ],
+)
+def test_a_retention_that_cannot_be_is_a_fault(write: Write, retention: str, said: str) -> None:
+    assert said in faults(write(INSTANCE + f"retention: {retention}\n"))[0]
 
 
 # ---------------------------------------------------------------------------- the example

@@ -127,6 +127,10 @@ class Store:
             stem = f"{first}-{number}"
         return Slot(folder, stem)
 
+    def instances(self) -> list[str]:
+        """Give the folders of this machine's instances, as they are named."""
+        return _folders(self.root / file_name(self.hostname))
+
     def hostnames(self) -> list[str]:
         """Give the folders of the machines whose backups lie here, as they are named."""
         return _folders(self.root)
@@ -202,6 +206,14 @@ def newest(backups: Iterable[Backup], *, at: datetime | None = None) -> tuple[Ba
         if at is None or record.snapshot_at <= at:
             return backup, record
     return None
+
+
+def stem_of(name: str) -> str:
+    """Give what the names of all files of one backup begin with."""
+    for suffix in (*ARCHIVE_SUFFIXES, RECORD_SUFFIX, DIGEST_SUFFIX):
+        if name.endswith(suffix):
+            return name.removesuffix(suffix)
+    return name
 
 
 def _folders(path: Path) -> list[str]:

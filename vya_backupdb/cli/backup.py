@@ -10,9 +10,12 @@ import click
 from vya_backupdb.cli.context import CliContext, pass_context
 from vya_backupdb.cli.outcome import end_with
 from vya_backupdb.cli.progress import watched
+from vya_backupdb.cli.prune import pruned_document, pruned_tables
 from vya_backupdb.cli.render import Table, emit, format_option, human_size, printable, told
+from vya_backupdb.errors import VyaBackupDBError
 from vya_backupdb.model import Finding, Severity
 from vya_backupdb.operations.backup import BackupOutcome, BackupRequest, backup
+from vya_backupdb.operations.prune import PruneOutcome, PruneRequest, prune
 from vya_backupdb.operations.users.backup import PlannedUsers
 from vya_backupdb.streams.codec import Codec
 
@@ -26,6 +29,7 @@ from vya_backupdb.streams.codec import Codec
 @click.option("--users/--no-users", default=None, help="Users and roles, too; with --all by default.")
 @click.option("--include-system", is_flag=True, help="The server's own accounts, too (root, postgres ...).")
 @click.option("--compression", metavar="CODEC[:LEVEL]", help="zstd, gzip or none, as in zstd:9.")
+@click.option("--prune", "prunes", is_flag=True, help="Then delete what the retention does not keep.")
 @click.option("--dry-run", is_flag=True, help="Say what would be dumped, how and where to; run nothing.")
 @format_option
 @pass_context
@@ -37,6 +41,7 @@ def command(
     users: bool | None,
     include_system: bool,
     compression: str | None,
+    prunes: bool,
     dry_run: bool,
     format: str,
 ) -> None:
@@ -63,16 +68,36 @@ def command(
         codec=Codec.parse(compression) if compression else None,
         dry_run=dry_run,
     )
-    run(context, request, format)
+    if prunes and context.config().retention is None:
+        raise click.UsageError("--prune: the configuration has no `retention`")
+    run(context, request, format, prunes=prunes)
 
 
-def run(context: CliContext, request: BackupRequest, format: str) -> None:
-    """Make the backups, show how each went, and end with the status for them."""
+def run(context: CliContext, request: BackupRequest, format: str, *, prunes: bool = False) -> None:
+    """Make the backups, show how each went, and end with the status for them.
+
+    With `prunes` the retention is applied to the instances of which no backup failed.
+    """
     with watched(quiet=context.quiet) as progress:
         outcomes = list(backup(context.config(), context.vault(), request, progress))
-    parts = _plans(outcomes) if request.dry_run else _tables(outcomes)
-    emit(format, _document(outcomes, dry_run=request.dry_run), *parts)
-    end_with([outcome.error for outcome in outcomes], mixed=20)
+    parts = list(_plans(outcomes) if request.dry_run else _tables(outcomes))
+    document = _document(outcomes, dry_run=request.dry_run)
+    errors: list[VyaBackupDBError | None] = [outcome.error for outcome in outcomes]
+    if prunes:
+        pruned = _prune(context, request, outcomes)
+        parts += pruned_tables(pruned, dry_run=request.dry_run)
+        document |= {"pruned": pruned_document(pruned, dry_run=request.dry_run)}
+        errors += pruned.errors
+    emit(format, document, *parts)
+    end_with(errors, mixed=20)
+
+
+def _prune(context: CliContext, request: BackupRequest, outcomes: list[BackupOutcome]) -> PruneOutcome:
+    failed = {outcome.instance for outcome in outcomes if outcome.error is not None}
+    instances = tuple(name for name in request.instances if name not in failed)
+    if not instances:
+        return PruneOutcome()
+    return prune(context.config(), PruneRequest(instances, dry_run=request.dry_run))
 
 
 def _document(outcomes: list[BackupOutcome], *, dry_run: bool) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from datetime import timedelta
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
     BaseModel,
@@ -45,6 +46,10 @@ from vya_backupdb.errors import ConfigurationError
 
 LEVELS = {"zstd": (1, 19), "gzip": (1, 9)}
 """The lowest and the highest level of each codec, as streams.codec has them."""
+
+
+Rule = Annotated[int, Field(ge=0, le=100_000, strict=True)]
+"""How many backups a rule of the retention keeps."""
 
 
 class Model(BaseModel):
@@ -94,6 +99,11 @@ class Patterns(Model):
 
     include: TextList = ("*",)
     exclude: TextList = ()
+
+    def take(self, name: str) -> bool:
+        """Whether the include patterns take a name and the exclude patterns leave it in."""
+        is_taken = any(fnmatchcase(name, pattern) for pattern in self.include)
+        return is_taken and not any(fnmatchcase(name, pattern) for pattern in self.exclude)
 
 
 class Tables(Model):
@@ -303,6 +313,31 @@ class Credentials(Model):
     key: Key = Key()
 
 
+class Retention(Model):
+    """Which backups stay; see catalog.retention. At least one rule is needed."""
+
+    keep_last: Rule = 0
+    within: Duration | None = None
+    daily: Rule = 0
+    weekly: Rule = 0
+    monthly: Rule = 0
+    yearly: Rule = 0
+    timezone: Annotated[Text, Field(validate_default=True)] = "UTC"
+    """Whose calendar says where a day begins."""
+
+    @field_validator("timezone")
+    @classmethod
+    def _exists(cls, value: str, info: ValidationInfo) -> str:
+        has_no_faults = len(info.data) == len(cls.model_fields) - 1
+        if has_no_faults and not any(info.data.values()):
+            raise _refuse("no rule keeps anything: set keep_last, within, daily, weekly, monthly or yearly")
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise _refuse("no such time zone here: as Europe/Stockholm, or UTC (package tzdata)") from None
+        return value
+
+
 class Logging(Model):
     """What is logged, and how."""
 
@@ -318,6 +353,8 @@ class Config(Model):
     instances: tuple[Instance, ...]
     storage: Storage = Field(default_factory=Storage)
     compression: Compression = Compression()
+    retention: Retention | None = None
+    """None: nothing is ever deleted."""
     credentials: Credentials = Field(default_factory=dict, validate_default=True)
     logging: Logging = Logging()
 

@@ -9,7 +9,6 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -18,7 +17,7 @@ from vya_backupdb.catalog import journal
 from vya_backupdb.catalog.naming import USERS
 from vya_backupdb.catalog.record import BackupRecord
 from vya_backupdb.catalog.store import Store, remove_partial
-from vya_backupdb.config.models import Config, Instance, Patterns
+from vya_backupdb.config.models import Config, Instance
 from vya_backupdb.credentials.vault import Vault
 from vya_backupdb.engines.registry import engine_named
 from vya_backupdb.errors import (
@@ -158,7 +157,7 @@ def choose_databases(
     Raises ConnectionFailed where a named one is not on the server.
     """
     if not named:
-        return [info for info in present if matches(info.name, instance.databases)]
+        return [info for info in present if instance.databases.take(info.name)]
     by_name = {info.name: info for info in present}
     absent = [name for name in named if name not in by_name]
     if absent:
@@ -205,13 +204,6 @@ def _absent(instance: Instance, name: str) -> BackupOutcome:
     )
     log.error("backup failed", instance=instance.id, database=name, error=error.what)
     return BackupOutcome(instance.id, name, error=error)
-
-
-def matches(name: str, patterns: Patterns) -> bool:
-    """Whether the include patterns take a name and the exclude patterns leave it in."""
-    return any(fnmatchcase(name, pattern) for pattern in patterns.include) and not any(
-        fnmatchcase(name, pattern) for pattern in patterns.exclude
-    )
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from vya_backupdb.catalog import journal
-from vya_backupdb.catalog.store import ARCHIVE_SUFFIXES, RECORD_SUFFIX, Backup, Store, check_file
+from vya_backupdb.catalog.store import Backup, Store, check_file, stem_of
 from vya_backupdb.errors import Refused, VerificationError, VyaBackupDBError
 from vya_backupdb.log import get_logger
 from vya_backupdb.operations.choose import Chosen
@@ -99,7 +99,7 @@ def _longest_unverified_first(backups: list[Backup]) -> list[Backup]:
         verified[folder] = dict(_last_verified(folder))
 
     def last(backup: Backup) -> str:
-        return verified[instance_folder(backup.path)].get(backup.path.name.removesuffix(RECORD_SUFFIX), "")
+        return verified[instance_folder(backup.path)].get(stem_of(backup.path.name), "")
 
     return sorted(sorted(backups, key=Backup.order, reverse=True), key=last)
 
@@ -109,14 +109,7 @@ def _last_verified(folder: Path) -> Iterator[tuple[str, str]]:
     for entry in journal.entries(folder):
         name, moment = entry.get("file"), entry.get("at")
         if entry["event"] == VERIFIED and isinstance(name, str) and isinstance(moment, str):
-            yield _stem(name), moment
-
-
-def _stem(name: str) -> str:
-    for suffix in (*ARCHIVE_SUFFIXES, RECORD_SUFFIX):
-        if name.endswith(suffix):
-            return name.removesuffix(suffix)
-    return name
+            yield stem_of(name), moment
 
 
 def instance_folder(path: Path) -> Path:
