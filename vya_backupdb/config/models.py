@@ -94,6 +94,11 @@ class Tls(Model):
         return value
 
 
+def is_pattern(name: str) -> bool:
+    """Whether a name of the configuration may mean several."""
+    return any(character in name for character in "*?[")
+
+
 class Patterns(Model):
     """Shell patterns of database names: those taken, and of these those left out."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -17,12 +16,13 @@ from vya_backupdb.catalog import journal
 from vya_backupdb.catalog.naming import USERS
 from vya_backupdb.catalog.record import BackupRecord
 from vya_backupdb.catalog.store import Store, remove_partial
-from vya_backupdb.config.models import Config, Instance
+from vya_backupdb.config.models import Config, Instance, is_pattern
 from vya_backupdb.credentials.vault import Vault
 from vya_backupdb.engines.registry import engine_named
 from vya_backupdb.errors import (
     BackupError,
     ConnectionFailed,
+    LockedError,
     PreflightFailed,
     VyaBackupDBError,
 )
@@ -36,7 +36,6 @@ from vya_backupdb.streams.codec import Codec
 
 log = get_logger(__name__)
 
-_WILD: Final = re.compile(r"[*?\[]")
 _MOST_NAMED: Final = 20
 """Names of databases in a message."""
 
@@ -88,6 +87,9 @@ def backup(
             yield from _backup_instance(config, vault, store, instance, request, progress)
         except VyaBackupDBError as error:
             log.error("backup failed", instance=instance.id, error=error.what)
+            folder = store.instance_folder(instance.id)
+            if not (request.dry_run or isinstance(error, LockedError)) and folder.is_dir():
+                journal.note(folder, instance.id, "backup failed", {"database": None, "error": error.what})
             yield BackupOutcome(instance.id, None, error=error)
 
 
@@ -173,7 +175,7 @@ def choose_databases(
 def absent_databases(instance: Instance, present: Sequence[DatabaseInfo]) -> list[str]:
     """Give the databases that the configuration includes by their full name and the server has not."""
     names = {info.name for info in present}
-    return [name for name in instance.databases.include if not _WILD.search(name) and name not in names]
+    return [name for name in instance.databases.include if not is_pattern(name) and name not in names]
 
 
 def remains_of_drops(instance: Instance, chosen: Sequence[DatabaseInfo]) -> list[DatabaseInfo]:

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from vya_backupdb.catalog import journal
+from vya_backupdb.catalog.history import History, history
 from vya_backupdb.catalog.naming import USERS, file_name
 from vya_backupdb.catalog.record import BackupRecord
 from vya_backupdb.catalog.removal import leftovers, remove_backup, remove_leftover
 from vya_backupdb.catalog.retention import Policy, kept
-from vya_backupdb.catalog.store import Backup, Store, check_file, stem_of
+from vya_backupdb.catalog.store import Backup, Store, check_file
 from vya_backupdb.config.models import Config, Retention
 from vya_backupdb.errors import ConfigurationError, Refused, StorageError, VerificationError, VyaBackupDBError
 from vya_backupdb.locks import locked
 from vya_backupdb.log import get_logger
-from vya_backupdb.operations.verify_all import VERIFIED
 
 log = get_logger(__name__)
 
@@ -111,7 +110,7 @@ def _prune_instance(
         raise AssertionError("prune asks before")
     folder = store.instance_folder(instance)
     with nullcontext() if request.dry_run else locked(folder, instance):
-        known = _Known.of(folder)
+        known = history(folder)
         backups = store.backups(hostname=store.hostname, instance=instance, database=request.database)
         by_database: dict[str, list[Backup]] = {}
         for backup in backups:
@@ -141,42 +140,12 @@ def policy_of(retention: Retention) -> Policy:
     )
 
 
-# ---------------------------------------------------------------------------- what is known
-
-
-@dataclass(frozen=True)
-class _Known:
-    """What the journal of an instance tells."""
-
-    failed: Mapping[str, str]
-    """Databases whose newest backup failed, each with when."""
-    proved: Mapping[str, bool]
-    """Backups, by the stem of their file's name, to whether they were found whole when verified last."""
-
-    @classmethod
-    def of(cls, folder: Path) -> _Known:
-        failed: dict[str, str] = {}
-        proved: dict[str, bool] = {}
-        for entry in journal.entries(folder):
-            name, database = entry.get("file"), entry.get("database")
-            if entry["event"] == VERIFIED and isinstance(name, str):
-                proved[stem_of(name)] = entry.get("ok") is True
-            elif entry["event"] == "backup failed":
-                failed[_text(database)] = _text(entry.get("at"))
-            elif entry["event"] == "backup":
-                failed.pop(_text(database), None)
-        return cls(failed, proved)
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _protection(config: Config, one: PrunedDatabase, known: _Known, request: PruneRequest) -> str | None:
+def _protection(config: Config, one: PrunedDatabase, known: History, request: PruneRequest) -> str | None:
     """Say why nothing of a database may be deleted, whatever the policy is."""
     configured = {instance.id: instance for instance in config.instances}
-    if one.database in known.failed:
-        return f"its newest backup failed ({known.failed[one.database][:16]}): mend that first"
+    last = known.attempt(one.database)
+    if last is not None and last.error is not None:
+        return f"its newest backup failed ({last.at:%Y-%m-%d %H:%M} UTC): mend that first"
     if one.instance not in configured:
         return None if request.instances else "its instance is not in the configuration: name it to prune it"
     patterns = configured[one.instance].databases
@@ -189,7 +158,7 @@ def _protection(config: Config, one: PrunedDatabase, known: _Known, request: Pru
 
 
 def _judge(
-    instance: str, folder_name: str, backups: Sequence[Backup], known: _Known, policy: Policy, now: datetime
+    instance: str, folder_name: str, backups: Sequence[Backup], known: History, policy: Policy, now: datetime
 ) -> PrunedDatabase:
     """Say of every backup of a database what becomes of it. Only good ones count."""
     one = PrunedDatabase(instance, folder_name)
@@ -214,20 +183,20 @@ def _judge(
     return one
 
 
-def _good(backup: Backup, folder_name: str, known: _Known) -> BackupRecord:
+def _good(backup: Backup, folder_name: str, known: History) -> BackupRecord:
     """Give the record of a backup that counts. Raises VerificationError."""
     record = backup.record()
     check_file(backup.path, record)
     if folder_name not in (USERS, file_name(record.database)):
         raise VerificationError(f"is one of {record.database}")
-    if known.proved.get(stem_of(backup.path.name)) is False:
-        raise VerificationError("found by verify")
+    proof = known.proof(backup.path.name)
+    if proof is not None and not proof.ok:
+        raise VerificationError(f"found by verify ({proof.at:%Y-%m-%d})")
     return record
 
 
-def _last_proved(good: Sequence[tuple[Backup, BackupRecord]], known: _Known) -> int | None:
-    proved = (i for i, (backup, _) in enumerate(good) if known.proved.get(stem_of(backup.path.name)))
-    return next(proved, None)
+def _last_proved(good: Sequence[tuple[Backup, BackupRecord]], known: History) -> int | None:
+    return next((i for i, (backup, _) in enumerate(good) if known.proof(backup.path.name)), None)
 
 
 # ---------------------------------------------------------------------------- deleting

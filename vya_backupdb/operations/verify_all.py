@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from vya_backupdb.catalog import journal
-from vya_backupdb.catalog.store import Backup, Store, check_file, stem_of
+from vya_backupdb.catalog.history import VERIFIED, history
+from vya_backupdb.catalog.store import Backup, Store, check_file
 from vya_backupdb.errors import Refused, VerificationError, VyaBackupDBError
 from vya_backupdb.log import get_logger
 from vya_backupdb.operations.choose import Chosen
@@ -17,8 +17,6 @@ from vya_backupdb.operations.progress import Progress
 from vya_backupdb.operations.verify import Damage, Verified, verify
 
 log = get_logger(__name__)
-
-VERIFIED = "verify"
 
 
 @dataclass
@@ -94,22 +92,14 @@ def _verify_backup(backup: Backup, progress: Progress) -> Verified:
 
 def _longest_unverified_first(backups: list[Backup]) -> list[Backup]:
     """Sort by when they were verified last; among those that never were, the newest first."""
-    verified: dict[Path, Mapping[str, str]] = {}
-    for folder in {instance_folder(backup.path) for backup in backups}:
-        verified[folder] = dict(_last_verified(folder))
+    folders = {instance_folder(backup.path) for backup in backups}
+    known = {folder: history(folder) for folder in folders}
 
-    def last(backup: Backup) -> str:
-        return verified[instance_folder(backup.path)].get(stem_of(backup.path.name), "")
+    def last(backup: Backup) -> datetime:
+        proof = known[instance_folder(backup.path)].proof(backup.path.name)
+        return proof.at if proof else datetime.min.replace(tzinfo=UTC)
 
     return sorted(sorted(backups, key=Backup.order, reverse=True), key=last)
-
-
-def _last_verified(folder: Path) -> Iterator[tuple[str, str]]:
-    """Give the file names, without their ending, of what was verified, and when; the latest of each last."""
-    for entry in journal.entries(folder):
-        name, moment = entry.get("file"), entry.get("at")
-        if entry["event"] == VERIFIED and isinstance(name, str) and isinstance(moment, str):
-            yield stem_of(name), moment
 
 
 def instance_folder(path: Path) -> Path:
