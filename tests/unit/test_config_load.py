@@ -160,7 +160,7 @@ def test_an_unknown_key_names_what_may_be_meant(write: Write, more: str, said: s
     assert "hunter2" not in fault
 
 
-@pytest.mark.parametrize("key", ["checks", "max_age", "health", "hooks", "notify"])
+@pytest.mark.parametrize("key", ["checks", "hooks", "notify"])
 def test_keys_without_effect_are_unknown(write: Write, key: str) -> None:
     assert "unknown key" in faults(write(INSTANCE + f"    {key}: {{}}\n"))[0]
     assert "unknown key" in faults(write(INSTANCE + f"{key}: {{}}\n"))[0]

@@ -27,6 +27,7 @@ _COMMANDS = {
     "show": ("vya_backupdb.cli.show:command", "Show one backup: tables, sizes, options, warnings."),
     "extract": ("vya_backupdb.cli.extract:command", "Write the SQL of single tables, or of a part."),
     "status": ("vya_backupdb.cli.status:command", "How the backups of every database stand."),
+    "health": ("vya_backupdb.cli.health:command", "For monitoring: what of the backups needs somebody."),
     "verify": ("vya_backupdb.cli.verify:command", "Prove that backups are whole."),
     "prune": ("vya_backupdb.cli.prune:command", "Delete backups that the retention does not keep."),
     "users": ("vya_backupdb.cli.users:group", "Users, roles and grants: back up, list, restore."),

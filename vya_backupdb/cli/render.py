@@ -68,13 +68,18 @@ class Table:
 def emit(format: str, document: Mapping[str, object], *parts: Table | str) -> None:
     """Write a result to stdout: `document` as JSON, or the tables and lines for people."""
     if format == "json":
-        shown = {"schema_version": SCHEMA_VERSION, **_plain_mapping(document)}
-        # indenting takes seconds for thousands of entries, and nobody reads them with their eyes
-        large = any(isinstance(part, list) and len(part) > _MOST_DRAWN for part in shown.values())
-        write_output(json.dumps(shown, indent=None if large else 2) + "\n")
+        write_output(document_text(document))
         return
     for part in parts:
         write_output(f"{printable(part)}\n" if isinstance(part, str) else _drawn(part))
+
+
+def document_text(document: Mapping[str, object]) -> str:
+    """Give a result as a JSON document."""
+    shown = {"schema_version": SCHEMA_VERSION, **_plain_mapping(document)}
+    # indenting takes seconds for thousands of entries, and nobody reads them with their eyes
+    large = any(isinstance(part, list) and len(part) > _MOST_DRAWN for part in shown.values())
+    return json.dumps(shown, indent=None if large else 2) + "\n"
 
 
 def plain(value: object) -> object:

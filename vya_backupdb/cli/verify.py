@@ -11,21 +11,14 @@ import click
 
 from vya_backupdb.catalog.store import Store
 from vya_backupdb.cli.context import CliContext, pass_context
+from vya_backupdb.cli.duration import duration
 from vya_backupdb.cli.outcome import end_with
 from vya_backupdb.cli.progress import watched
 from vya_backupdb.cli.render import Table, emit, format_option, human_size, note, printable
 from vya_backupdb.cli.selection import find, selection_options
-from vya_backupdb.config.quantities import parse_duration
 from vya_backupdb.operations.choose import Selection
 from vya_backupdb.operations.verify import Verified
 from vya_backupdb.operations.verify_all import Outcome, instance_folder, verify_all, verify_one
-
-
-def _duration(context: click.Context, option: click.Parameter, value: str | None) -> timedelta | None:
-    try:
-        return parse_duration(value) if value else None
-    except ValueError as error:
-        raise click.BadParameter(str(error), ctx=context, param=option) from None
 
 
 @click.command("verify")
@@ -33,7 +26,7 @@ def _duration(context: click.Context, option: click.Parameter, value: str | None
 @click.option(
     "--for",
     "budget",
-    callback=_duration,
+    callback=duration,
     metavar="DURATION",
     help="With --all: begin no other after so long (30m); first come those that wait longest.",
 )

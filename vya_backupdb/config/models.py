@@ -177,6 +177,8 @@ class Instance(Model):
     lock_wait: Duration = timedelta(seconds=60)
     """The longest wait for a lock on the server."""
     dump: Dump = Dump()
+    max_age: Duration = timedelta(hours=26)
+    """Above that age of the last good backup of a database, `health` is critical."""
 
     @field_validator("engine", mode="before")
     @classmethod
@@ -343,6 +345,22 @@ class Retention(Model):
         return value
 
 
+class Health(Model):
+    """What `health` warns of."""
+
+    size_change: DataSize | None = Size(percent=50)
+    """Of a file against the median of those before it, in percent; None: not looked at."""
+    unverified_for: Duration | None = timedelta(days=30)
+    """The longest time without a proof that a backup is whole; None: not looked at."""
+
+    @field_validator("size_change")
+    @classmethod
+    def _is_share(cls, value: Size | None) -> Size | None:
+        if value is not None and value.percent is None:
+            raise _refuse("is a share: write it as 50%")
+        return value
+
+
 class Logging(Model):
     """What is logged, and how."""
 
@@ -360,6 +378,7 @@ class Config(Model):
     compression: Compression = Compression()
     retention: Retention | None = None
     """None: nothing is ever deleted."""
+    health: Health = Health()
     credentials: Credentials = Field(default_factory=dict, validate_default=True)
     logging: Logging = Logging()
 

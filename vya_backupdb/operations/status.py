@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -37,6 +38,8 @@ class DatabaseStatus:
     """What was found when the newest good backup was verified."""
     last_proved: datetime | None = None
     """When any backup of it that is still there was found whole."""
+    first: datetime | None = None
+    """When the oldest one that can be read was taken."""
     usual_bytes: float | None = None
     """The median of the files before the last one."""
     backups: int = 0
@@ -124,7 +127,15 @@ def _of_database(
         attempt=known.attempt(database),
         proof=known.proof(last[0].path.name) if last else None,
         last_proved=max((proof.at for proof in proofs if proof and proof.ok), default=None),
+        first=_first(backups),
         usual_bytes=statistics.median(sizes) if sizes else None,
         backups=len(backups),
         damaged=tuple(damaged),
     )
+
+
+def _first(backups: Sequence[Backup]) -> datetime | None:
+    for backup in sorted(backups, key=Backup.order):
+        with suppress(VerificationError):
+            return backup.record().snapshot_at
+    return None

@@ -1,0 +1,230 @@
+"""What `health` calls a problem, and how it says so; no server."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit.made_backups import put
+from vya_backupdb.catalog import journal
+from vya_backupdb.catalog.publish import make_folder
+from vya_backupdb.catalog.store import RECORD_SUFFIX, Store
+from vya_backupdb.cli.main import main
+from vya_backupdb.config.models import Config
+from vya_backupdb.credentials.vault import Credential, Vault
+from vya_backupdb.errors import CredentialsError
+from vya_backupdb.operations.health import Health, Level, health, metrics
+
+NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    found = Store(tmp_path / "store", "here")
+    make_folder(found.instance_folder("main"))
+    return found
+
+
+def document(store: Store, instance: dict[str, Any] | None = None, **rest: Any) -> dict[str, Any]:
+    return {
+        "instances": [{"id": "main", "engine": "mysql", "host": "db", **(instance or {})}],
+        "storage": {"path": str(store.root), "hostname": store.hostname, "min_free": "1MiB"},
+        **rest,
+    }
+
+
+def vault() -> Vault:
+    return Vault({"main": Credential("backup", None)})
+
+
+@pytest.fixture
+def asked(store: Store) -> Callable[..., Health]:
+    """`asked(instance, max_age=..., **config)`: the health of what is in the store."""
+
+    def ask(
+        instance: dict[str, Any] | None = None, *, max_age: timedelta | None = None, **rest: Any
+    ) -> Health:
+        config = Config.model_validate(document(store, instance, **rest))
+        return health(config, vault, max_age=max_age, now=NOW)
+
+    return ask
+
+
+def said(found: Health) -> list[tuple[Level, str]]:
+    return [(problem.level, problem.what) for problem in found.problems]
+
+
+def note(store: Store, event: str, **facts: Any) -> None:
+    journal.append(store.instance_folder("main"), event, facts, now=NOW - timedelta(hours=1))
+
+
+def resized(record: Path, size: int) -> None:
+    record.with_name(record.name.replace(RECORD_SUFFIX, ".sql.zst")).write_bytes(b"x" * size)
+    text = json.loads(record.read_text())
+    text["file"]["bytes"] = size
+    record.write_text(json.dumps(text))
+
+
+def test_a_fresh_backup_is_all_that_is_asked_for(store: Store, asked: Callable[..., Health]) -> None:
+    put(store, at=NOW - timedelta(hours=25))
+    note(store, "backup", database="shop")
+    found = asked()
+    assert found.problems == ()
+    assert found.level is Level.OK
+
+
+def test_a_backup_that_is_too_old_is_critical(store: Store, asked: Callable[..., Health]) -> None:
+    put(store, at=NOW - timedelta(hours=27))
+    ((level, what),) = said(asked())
+    assert level is Level.CRITICAL
+    assert "1d3h old, more than 1d2h" in what
+    assert said(asked({"max_age": "2d"})) == []
+    assert asked({"max_age": "2d"}, max_age=timedelta(hours=1)).level is Level.CRITICAL
+
+
+def test_a_failed_attempt_is_a_warning_while_the_last_good_one_is_fresh(
+    store: Store, asked: Callable[..., Health]
+) -> None:
+    put(store, at=NOW - timedelta(hours=2))
+    note(store, "backup failed", database="shop", error="no space")
+    ((level, what),) = said(asked())
+    assert level is Level.WARNING
+    assert "no space" in what
+    assert asked(max_age=timedelta(hours=1)).level is Level.CRITICAL
+
+
+def test_what_was_never_backed_up_is_critical(store: Store, asked: Callable[..., Health]) -> None:
+    note(store, "backup failed", database=None, error="access denied")
+    ((level, what),) = said(asked())
+    assert (level, what) == (
+        Level.CRITICAL,
+        "was never backed up; the last attempt failed: access denied",
+    )
+    put(store, at=NOW)
+    found = asked({"databases": {"include": ["shop", "stock"]}}, max_age=timedelta(days=1))
+    assert {(p.database, p.level) for p in found.problems} == {
+        ("shop", Level.WARNING),
+        ("stock", Level.CRITICAL),
+    }
+
+
+def test_what_the_configuration_does_not_take_any_more_is_no_problem(
+    store: Store, asked: Callable[..., Health]
+) -> None:
+    put(store, "old", at=NOW - timedelta(days=90))
+    put(store, at=NOW)
+    assert said(asked({"databases": {"exclude": ["old"]}})) == []
+    assert asked().level is Level.CRITICAL
+
+
+@pytest.mark.parametrize(("size", "problems"), [(50, 0), (49, 1), (150, 0), (151, 1), (4, 1)])
+def test_a_file_of_another_size_than_usual_is_a_warning(
+    store: Store, asked: Callable[..., Health], size: int, problems: int
+) -> None:
+    for days in (3, 2, 1):
+        resized(put(store, at=NOW - timedelta(days=days)), 100)
+    resized(put(store, at=NOW), size)
+    found = asked()
+    assert len(found.problems) == problems
+    assert all(level is Level.WARNING and "usual are 100" in what for level, what in said(found))
+    assert said(asked(health={"size_change": None})) == []
+
+
+def test_a_newer_backup_that_is_damaged_is_critical(store: Store, asked: Callable[..., Health]) -> None:
+    put(store, at=NOW - timedelta(hours=2))
+    put(store, at=NOW - timedelta(hours=1)).write_text("{")
+    ((level, what),) = said(asked())
+    assert level is Level.CRITICAL
+    assert "damaged" in what
+
+
+def test_backups_without_a_proof_for_long_are_a_warning(store: Store, asked: Callable[..., Health]) -> None:
+    old = put(store, at=NOW - timedelta(days=31))
+    put(store, at=NOW)
+    ((level, what),) = said(asked())
+    assert (level, "never" in what) == (Level.WARNING, True)
+    note(store, "verify", file=old.name.replace(RECORD_SUFFIX, ".sql.zst"), ok=True)
+    assert said(asked()) == []
+    assert said(asked(health={"unverified_for": "10s"})) != []
+
+
+def test_a_full_or_absent_store_and_one_that_others_may_enter(
+    store: Store, asked: Callable[..., Health], tmp_path: Path
+) -> None:
+    put(store, at=NOW)
+    huge = {"path": str(store.root), "hostname": "here", "min_free": "99.999%"}
+    assert [level for level, what in said(asked(storage=huge)) if "min_free" in what] == [Level.CRITICAL]
+    store.instance_folder("main").chmod(0o755)
+    assert [level for level, what in said(asked()) if "others" in what] == [Level.WARNING]
+    absent = asked(storage={"path": str(tmp_path / "nowhere"), "hostname": "here"})
+    assert (absent.free_bytes, absent.level) == (None, Level.CRITICAL)
+
+
+def test_credentials_that_cannot_be_read_are_critical(store: Store) -> None:
+    put(store, at=NOW)
+
+    def closed() -> Vault:
+        raise CredentialsError("the key does not fit")
+
+    found = health(Config.model_validate(document(store)), closed, now=NOW)
+    assert said(found) == [(Level.CRITICAL, "the key does not fit")]
+
+
+LABEL = r'[a-z]+="(?:[^"\\\n]|\\.)*"'
+SAMPLE = re.compile(rf"vya_backupdb_[a-z_]+(\{{{LABEL}(,{LABEL})*\}})? \S+")
+
+
+def test_metrics_are_what_prometheus_reads(store: Store, asked: Callable[..., Health]) -> None:
+    put(store, 'a"b\\c\nd', at=NOW)
+    note(store, "backup", database='a"b\\c\nd')
+    text = metrics(asked())
+    assert text.endswith("\n")
+    families: list[str] = []
+    for line in text.splitlines():
+        if line.startswith("# HELP "):
+            families.append(line.split()[2])
+        elif line.startswith("# TYPE "):
+            assert line == f"# TYPE {families[-1]} gauge"
+        else:
+            assert SAMPLE.fullmatch(line), line
+            assert re.split(r"[{ ]", line)[0] == families[-1]
+    assert len(set(families)) == len(families)
+    assert r'database="a\"b\\c\nd"} ' + str(NOW.timestamp())[:10] in text
+    assert 'vya_backupdb_problems{level="critical"} 0' in text
+
+
+def test_the_command_ends_as_a_plugin_does(
+    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(store, at=datetime.now(UTC) - timedelta(days=9))
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps(document(store)))
+
+    def run(*words: str) -> tuple[int, str]:
+        status = main(["--config", str(config), "health", *words])
+        return status, capsys.readouterr().out
+
+    status, out = run()
+    assert status == 2
+    first, *lines = out.splitlines()
+    assert first.startswith("CRITICAL: ")
+    assert sum(line.startswith("CRITICAL main/shop: the last good backup is 9d old") for line in lines) == 1
+    status, out = run("--format", "json")
+    assert (status, json.loads(out)["status"]) == (2, "CRITICAL")
+    file = tmp_path / "out.prom"
+    file.write_text("old")
+    assert run("--format", "prometheus", "--output", str(file)) == (2, "")
+    assert file.read_text().startswith("# HELP")
+    assert file.stat().st_mode & 0o777 == 0o644
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+    assert run("--output", str(tmp_path / "no/where"))[0] == 3
+    config.write_text("{")
+    status, out = run()
+    assert status == 3
+    assert out.startswith("UNKNOWN: ")

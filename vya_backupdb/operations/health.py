@@ -1,0 +1,260 @@
+"""What of the backups needs somebody, and how soon: the judgement of a monitoring plugin."""
+
+from __future__ import annotations
+
+import shutil
+import stat
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import IntEnum
+
+from vya_backupdb.catalog.naming import USERS
+from vya_backupdb.catalog.store import Store
+from vya_backupdb.config.models import Config
+from vya_backupdb.config.quantities import format_duration
+from vya_backupdb.credentials.vault import Vault
+from vya_backupdb.errors import CredentialsError, StorageError
+from vya_backupdb.operations.status import DatabaseStatus, status
+
+
+class Level(IntEnum):
+    """As exit statuses of monitoring plugins."""
+
+    OK = 0
+    WARNING = 1
+    CRITICAL = 2
+    UNKNOWN = 3
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that needs somebody: what, where, what to do."""
+
+    level: Level
+    what: str
+    instance: str | None = None
+    database: str | None = None
+    cure: str | None = None
+
+
+@dataclass(frozen=True)
+class Health:
+    """The state of everything at one moment."""
+
+    now: datetime
+    databases: tuple[DatabaseStatus, ...]
+    problems: tuple[Problem, ...]
+    """The gravest first."""
+    free_bytes: int | None
+    """Of the store; None: it is not there."""
+
+    @property
+    def level(self) -> Level:
+        """The gravest of all."""
+        return max((problem.level for problem in self.problems), default=Level.OK)
+
+
+def health(
+    config: Config,
+    open_vault: Callable[[], Vault],
+    *,
+    max_age: timedelta | None = None,
+    now: datetime | None = None,
+) -> Health:
+    """Look at every database of the configuration, the store and the credentials; asks no server.
+
+    `max_age` stands in for that of the instances. Raises StorageError where the store cannot be read.
+    """
+    moment = now or datetime.now(UTC)
+    databases = tuple(
+        one for one in status(config, now=moment) if one.database == USERS or _is_wanted(config, one)
+    )
+    free = _free_bytes(config)
+    problems = [
+        *_of_store(config, free),
+        *_of_credentials(config, open_vault),
+        *(problem for one in databases for problem in _of_database(config, one, max_age)),
+    ]
+    problems.sort(key=lambda problem: -problem.level)
+    return Health(moment, databases, tuple(problems), free)
+
+
+def _is_wanted(config: Config, one: DatabaseStatus) -> bool:
+    """Leave out what the configuration does not take any more: no new backups of it will come."""
+    return one.last is None or config.instance(one.instance).databases.take(one.database)
+
+
+def _of_database(config: Config, one: DatabaseStatus, max_age: timedelta | None) -> Iterator[Problem]:
+    def problem(level: Level, what: str, cure: str) -> Problem:
+        return Problem(level, what, one.instance, one.database, cure)
+
+    limit = max_age or config.instance(one.instance).max_age
+    failed = f"; the last attempt failed: {one.failed}" if one.failed else ""
+    if one.last is None or one.age is None:
+        yield problem(
+            Level.CRITICAL, f"was never backed up{failed}", f"vya-backupdb backup --instance {one.instance}"
+        )
+    elif one.age > limit:
+        yield problem(
+            Level.CRITICAL,
+            f"the last good backup is {_whole(one.age)} old, more than {format_duration(limit)}{failed}",
+            "look at the log of the backups; if it was dropped, exclude it or remove its folder in the store",
+        )
+    elif one.failed:
+        yield problem(
+            Level.WARNING,
+            f"the last attempt failed: {one.failed}; the last good backup is {_whole(one.age)} old",
+            "mend that, and back it up again",
+        )
+    for what in one.damaged:
+        yield problem(Level.CRITICAL, f"a newer backup is damaged: {what}", "look at what the store lies on")
+    yield from _of_size(config, one, problem)
+    yield from _of_proof(config, one, problem)
+
+
+_Make = Callable[[Level, str, str], Problem]
+
+
+def _of_size(config: Config, one: DatabaseStatus, problem: _Make) -> Iterator[Problem]:
+    """Name a file that is suddenly small or large: a dump can be empty without any error."""
+    change = config.health.size_change.percent if config.health.size_change else None
+    if one.trend is None or one.last is None or one.usual_bytes is None or change is None:
+        return
+    if abs(one.trend - 1) * 100 > change:
+        yield problem(
+            Level.WARNING,
+            f"the last file has {one.last.file.bytes:,} bytes, usual are {one.usual_bytes:,.0f} "
+            f"({one.trend - 1:+.0%})",
+            "see whether that is right: vya-backupdb show",
+        )
+
+
+def _of_proof(config: Config, one: DatabaseStatus, problem: _Make) -> Iterator[Problem]:
+    limit = config.health.unverified_for
+    since = one.last_proved or one.first
+    if limit is None or since is None or one.now - since <= limit:
+        return
+    last = f"last on {one.last_proved:%Y-%m-%d}" if one.last_proved else "never"
+    yield problem(
+        Level.WARNING,
+        f"was verified {last}, more than {format_duration(limit)} ago",
+        "vya-backupdb verify --all --for 30m",
+    )
+
+
+def _of_store(config: Config, free: int | None) -> Iterator[Problem]:
+    root = config.storage.path
+    if free is None:
+        yield Problem(Level.CRITICAL, f"{root}: the store is not there", cure="mount it, or make the folder")
+        return
+    reserve = config.storage.reserve()
+    if free < reserve:
+        yield Problem(
+            Level.CRITICAL,
+            f"{root}: {free:,} bytes free, but storage.min_free are {reserve:,}: backups are refused",
+            cure="free space: vya-backupdb prune",
+        )
+    store = Store(root, config.storage.hostname)
+    for instance in config.instances:
+        folder = store.instance_folder(instance.id)
+        if folder.is_dir() and stat.S_IMODE(folder.stat().st_mode) & 0o077:
+            yield Problem(
+                Level.WARNING,
+                f"{folder}: others than its owner may enter it",
+                instance.id,
+                cure=f"chmod 700 {folder}",
+            )
+
+
+def _of_credentials(config: Config, open_vault: Callable[[], Vault]) -> Iterator[Problem]:
+    try:
+        vault = open_vault()
+        for instance in config.instances:
+            vault.credential(instance.id)
+    except CredentialsError as error:
+        yield Problem(Level.CRITICAL, error.what, cure=error.cure)
+
+
+def _free_bytes(config: Config) -> int | None:
+    try:
+        return shutil.disk_usage(config.storage.path).free
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StorageError(f"{config.storage.path}: {error.strerror or error}") from error
+
+
+def _whole(age: timedelta) -> str:
+    """Give an age in whole minutes."""
+    return format_duration(timedelta(minutes=max(1, int(age.total_seconds()) // 60)))
+
+
+# ---------------------------------------------------------------------------- for Prometheus
+
+
+def metrics(found: Health) -> str:
+    """Give the state in Prometheus' text format, version 0.0.4."""
+    databases = found.databases
+    counts = Counter(problem.level for problem in found.problems)
+    families: list[tuple[str, str, Sequence[tuple[dict[str, str], float]]]] = [
+        (
+            "last_success_timestamp_seconds",
+            "When the state that the last good backup holds was read.",
+            [(_of(one), one.last.snapshot_at.timestamp()) for one in databases if one.last],
+        ),
+        (
+            "last_size_bytes",
+            "Size of the file of the last good backup.",
+            [(_of(one), one.last.file.bytes) for one in databases if one.last],
+        ),
+        (
+            "last_attempt_timestamp_seconds",
+            "When a backup was tried last.",
+            [(_of(one), one.attempt.at.timestamp()) for one in databases if one.attempt],
+        ),
+        (
+            "last_attempt_success",
+            "Whether that went well: 1, or 0.",
+            [(_of(one), float(one.attempt.error is None)) for one in databases if one.attempt],
+        ),
+        (
+            "last_verified_timestamp_seconds",
+            "When a backup that is still there was found whole.",
+            [(_of(one), one.last_proved.timestamp()) for one in databases if one.last_proved],
+        ),
+        ("backups", "Number of backups in the store.", [(_of(one), one.backups) for one in databases]),
+        (
+            "problems",
+            "Number of problems that health finds.",
+            [({"level": each.name.lower()}, counts[each]) for each in (Level.WARNING, Level.CRITICAL)],
+        ),
+        (
+            "store_free_bytes",
+            "Room on the file system of the store.",
+            [({}, found.free_bytes)] if found.free_bytes is not None else [],
+        ),
+        ("health_timestamp_seconds", "When this was looked at.", [({}, found.now.timestamp())]),
+    ]
+    return "".join(
+        f"# HELP vya_backupdb_{name} {text}\n# TYPE vya_backupdb_{name} gauge\n"
+        + "".join(f"vya_backupdb_{name}{_labels(labels)} {value:.15g}\n" for labels, value in samples)
+        for name, text, samples in families
+        if samples
+    )
+
+
+def _of(one: DatabaseStatus) -> dict[str, str]:
+    return {"instance": one.instance, "database": one.database}
+
+
+def _labels(labels: dict[str, str]) -> str:
+    if not labels:
+        return ""
+    escaped = {
+        name: value.encode("utf-8", "backslashreplace").decode()
+        .replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+        for name, value in labels.items()
+    }  # fmt: skip
+    return "{" + ",".join(f'{name}="{value}"' for name, value in escaped.items()) + "}"
