@@ -186,6 +186,8 @@ def site(
     encrypted: Callable[[Site], tuple[Path, Path]],
 ) -> Iterator[Site]:
     """A configured machine, on each of the three kinds of servers."""
+    if server.flavour != target.flavour:
+        pytest.fail("a module that has a `server` of its own needs a `target` of its own, too")
     made = Site(tmp_path, server, target)
     made.write_config()
     for file in encrypted(made):

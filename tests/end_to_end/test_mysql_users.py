@@ -17,12 +17,14 @@ from vya_backupdb.archive.source import open_source
 from vya_backupdb.archive.writer import ArchiveWriter
 from vya_backupdb.catalog.record import read_record, record_bytes
 from vya_backupdb.engines.mysql.engine import ENGINE
-from vya_backupdb.model import Section, SectionKind
+from vya_backupdb.model import Flavour, Section, SectionKind
 from vya_backupdb.operations.dump import archive_file
 from vya_backupdb.scratch import ScratchServer
 from vya_backupdb.streams.codec import Codec
 
 from .conftest import Site
+
+Get = Callable[[Flavour, str], ScratchServer]
 
 BACKUP = ("users", "backup", "--instance", "source")
 LIST = ("users", "list", "--instance", "source")
@@ -30,9 +32,14 @@ RESTORE = ("users", "restore", "--instance", "source", "--target-instance", "tar
 REPLACE = ("--on-conflict", "replace", "--force")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def server(mysql_server: ScratchServer) -> ScratchServer:
     return mysql_server
+
+
+@pytest.fixture
+def target(mysql_server: ScratchServer, _servers: Get) -> ScratchServer:
+    return _servers(mysql_server.flavour, "target")
 
 
 @pytest.fixture
