@@ -12,8 +12,9 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from vya_backupdb.config import document
+from vya_backupdb.config.base import Model
 from vya_backupdb.config.document import Document, DocumentError, Fault, read_document, written
-from vya_backupdb.config.models import Config, Model, repeated
+from vya_backupdb.config.models import Config, repeated
 from vya_backupdb.errors import ConfigurationError
 from vya_backupdb.log import printable
 

@@ -14,11 +14,8 @@ from datetime import timedelta
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
     ValidationInfo,
@@ -26,8 +23,9 @@ from pydantic import (
     model_serializer,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
 
+from vya_backupdb.config.base import Model, refuse
+from vya_backupdb.config.keeping import Health, Retention
 from vya_backupdb.config.quantities import Size
 from vya_backupdb.config.tables import TablePatternList
 from vya_backupdb.config.values import (
@@ -48,25 +46,6 @@ LEVELS = {"zstd": (1, 19), "gzip": (1, 9)}
 """The lowest and the highest level of each codec, as streams.codec has them."""
 
 
-Rule = Annotated[int, Field(ge=0, le=100_000, strict=True)]
-"""How many backups a rule of the retention keeps."""
-
-
-class Model(BaseModel):
-    """Frozen, and an unknown key is a fault; an empty section is one with its defaults."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _empty(cls, value: object) -> object:
-        return {} if value is None else value
-
-
-def _refuse(what: str) -> PydanticCustomError:
-    return PydanticCustomError("rule", "{what}", {"what": what})
-
-
 # ---------------------------------------------------------------------------- instances
 
 
@@ -83,14 +62,14 @@ class Tls(Model):
     @classmethod
     def _has_effect(cls, value: Path | None, info: ValidationInfo) -> Path | None:
         if value is not None and info.data.get("mode") == "disable":
-            raise _refuse("without effect where `mode` is disable")
+            raise refuse("without effect where `mode` is disable")
         return value
 
     @field_validator("key")
     @classmethod
     def _pair(cls, value: Path | None, info: ValidationInfo) -> Path | None:
         if "cert" in info.data and (value is None) != (info.data["cert"] is None):
-            raise _refuse("`cert` and `key` need each other")
+            raise refuse("`cert` and `key` need each other")
         return value
 
 
@@ -136,7 +115,7 @@ class Dump(Model):
     @classmethod
     def _are_options(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if any(not re.match(r"--[a-z]", text) for text in value):
-            raise _refuse("each option begins with two dashes: --name or --name=value")
+            raise refuse("each option begins with two dashes: --name or --name=value")
         return value
 
 
@@ -184,35 +163,35 @@ class Instance(Model):
     @classmethod
     def _alias(cls, value: object) -> object:
         if isinstance(value, str) and value not in ("mysql", "mariadb", "postgresql"):
-            raise _refuse("must be mysql, mariadb or postgresql")
+            raise refuse("must be mysql, mariadb or postgresql")
         return "mysql" if value == "mariadb" else value
 
     @field_validator("socket")
     @classmethod
     def _host_or_socket(cls, value: Path | None, info: ValidationInfo) -> Path | None:
         if "host" in info.data and (value is None) == (info.data["host"] is None):
-            raise _refuse("either `host` or `socket` is needed" + (", not both" if value else ""))
+            raise refuse("either `host` or `socket` is needed" + (", not both" if value else ""))
         return value
 
     @field_validator("port")
     @classmethod
     def _port_has_effect(cls, value: int | None, info: ValidationInfo) -> int | None:
         if value is not None and info.data.get("socket") and info.data.get("engine") == "mysql":
-            raise _refuse("without effect with a `socket`")
+            raise refuse("without effect with a `socket`")
         return value
 
     @field_validator("tls")
     @classmethod
     def _tls_has_effect(cls, value: Tls | None, info: ValidationInfo) -> Tls | None:
         if value is not None and info.data.get("socket"):
-            raise _refuse("without effect with a `socket`")
+            raise refuse("without effect with a `socket`")
         return value
 
     @field_validator("maintenance_database")
     @classmethod
     def _is_for_postgresql(cls, value: str, info: ValidationInfo) -> str:
         if info.data.get("engine") == "mysql":
-            raise _refuse("only for PostgreSQL")
+            raise refuse("only for PostgreSQL")
         return value
 
     @field_validator("tables")
@@ -220,14 +199,14 @@ class Instance(Model):
     def _have_no_schemas(cls, value: Tables, info: ValidationInfo) -> Tables:
         schemas = [str(pattern) for pattern in (*value.exclude, *value.exclude_rows) if pattern.schema]
         if schemas and info.data.get("engine") == "mysql":
-            raise _refuse(f"{schemas[0]}: three parts are for PostgreSQL (a dot in a name is [.])")
+            raise refuse(f"{schemas[0]}: three parts are for PostgreSQL (a dot in a name is [.])")
         return value
 
     @field_validator("broken_views")
     @classmethod
     def _is_for_mysql(cls, value: str, info: ValidationInfo) -> str:
         if info.data.get("engine") == "postgresql":
-            raise _refuse("only for MySQL and MariaDB")
+            raise refuse("only for MySQL and MariaDB")
         return value
 
     @model_serializer(mode="wrap")
@@ -277,10 +256,10 @@ class Compression(Model):
         if value is None or codec is None:
             return value
         if codec not in LEVELS:
-            raise _refuse(f"without effect where `codec` is {codec}")
+            raise refuse(f"without effect where `codec` is {codec}")
         lowest, highest = LEVELS[codec]
         if not lowest <= value <= highest:
-            raise _refuse(f"{codec} has the levels {lowest} to {highest}")
+            raise refuse(f"{codec} has the levels {lowest} to {highest}")
         return value
 
 
@@ -297,14 +276,14 @@ class Key(Model):
         if value == "hostname":
             return {}
         if not isinstance(value, dict) or sum(part is not None for part in value.values()) > 1:
-            raise _refuse("write hostname, {file: PATH}, {env: NAME} or {systemd: NAME}")
+            raise refuse("write hostname, {file: PATH}, {env: NAME} or {systemd: NAME}")
         return value
 
     @field_validator("systemd")
     @classmethod
     def _is_name(cls, value: str | None) -> str | None:
         if value is not None and (not re.fullmatch(r"[^/]{1,255}", value) or value in (".", "..")):
-            raise _refuse("the name of a credential is not a path")
+            raise refuse("the name of a credential is not a path")
         return value
 
     @model_serializer(mode="plain")
@@ -318,47 +297,6 @@ class Credentials(Model):
 
     file: Annotated[ConfigPath, Field(validate_default=True)] = Path(".secrets/credentials.json")
     key: Key = Key()
-
-
-class Retention(Model):
-    """Which backups stay; see catalog.retention. At least one rule is needed."""
-
-    keep_last: Rule = 0
-    within: Duration | None = None
-    daily: Rule = 0
-    weekly: Rule = 0
-    monthly: Rule = 0
-    yearly: Rule = 0
-    timezone: Annotated[Text, Field(validate_default=True)] = "UTC"
-    """Whose calendar says where a day begins."""
-
-    @field_validator("timezone")
-    @classmethod
-    def _exists(cls, value: str, info: ValidationInfo) -> str:
-        has_no_faults = len(info.data) == len(cls.model_fields) - 1
-        if has_no_faults and not any(info.data.values()):
-            raise _refuse("no rule keeps anything: set keep_last, within, daily, weekly, monthly or yearly")
-        try:
-            ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise _refuse("no such time zone here: as Europe/Stockholm, or UTC (package tzdata)") from None
-        return value
-
-
-class Health(Model):
-    """What `health` warns of."""
-
-    size_change: DataSize | None = Size(percent=50)
-    """Of a file against the median of those before it, in percent; None: not looked at."""
-    unverified_for: Duration | None = timedelta(days=30)
-    """The longest time without a proof that a backup is whole; None: not looked at."""
-
-    @field_validator("size_change")
-    @classmethod
-    def _is_share(cls, value: Size | None) -> Size | None:
-        if value is not None and value.percent is None:
-            raise _refuse("is a share: write it as 50%")
-        return value
 
 
 class Logging(Model):
@@ -386,9 +324,9 @@ class Config(Model):
     @classmethod
     def _are_unique(cls, value: tuple[Instance, ...]) -> tuple[Instance, ...]:
         if not value:
-            raise _refuse("at least one instance is needed")
+            raise refuse("at least one instance is needed")
         if again := repeated([instance.id for instance in value]):
-            raise _refuse(f"the id {value[again[0]].id} is used twice")
+            raise refuse(f"the id {value[again[0]].id} is used twice")
         return value
 
     def instance(self, name: str) -> Instance:

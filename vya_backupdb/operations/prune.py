@@ -17,7 +17,8 @@ from vya_backupdb.catalog.record import BackupRecord
 from vya_backupdb.catalog.removal import leftovers, remove_backup, remove_leftover
 from vya_backupdb.catalog.retention import Policy, kept
 from vya_backupdb.catalog.store import Backup, Store, check_file
-from vya_backupdb.config.models import Config, Retention
+from vya_backupdb.config.keeping import Retention
+from vya_backupdb.config.models import Config
 from vya_backupdb.errors import ConfigurationError, Refused, StorageError, VerificationError, VyaBackupDBError
 from vya_backupdb.locks import locked
 from vya_backupdb.log import get_logger
