@@ -10,10 +10,18 @@ from pathlib import Path
 from typing import Final
 
 from vya_backupdb.catalog.publish import PARTIAL, storage_errors, sync_folder
-from vya_backupdb.catalog.store import ARCHIVE_SUFFIXES, DIGEST_SUFFIX, RECORD_SUFFIX, stem_of
+from vya_backupdb.catalog.store import (
+    ARCHIVE_SUFFIXES,
+    DIGEST_SUFFIX,
+    RECORD_SUFFIX,
+    files,
+    folders,
+    stem_of,
+)
 
 _AGE: Final = timedelta(days=1)
 _MADE_BY_US: Final = re.compile(r".+_\d{8}T\d{6}Z(-\d+)?")
+_DATE: Final = re.compile(r"....-..-..", re.DOTALL)
 
 
 def remove_backup(record: Path, archive: Path) -> None:
@@ -22,7 +30,7 @@ def remove_backup(record: Path, archive: Path) -> None:
     Raises StorageError.
     """
     folder = record.parent
-    digest = record.with_name(record.name.removesuffix(RECORD_SUFFIX) + DIGEST_SUFFIX)
+    digest = record.with_name(stem_of(record.name) + DIGEST_SUFFIX)
     with storage_errors(record):
         record.unlink()
         sync_folder(folder)
@@ -32,23 +40,33 @@ def remove_backup(record: Path, archive: Path) -> None:
     _remove_if_empty(folder)
 
 
+def remove_partial(instance_folder: Path) -> None:
+    """Remove what runs that were killed left half written; whoever calls holds the instance's lock.
+
+    Raises StorageError.
+    """
+    for folder, names in _in_days(instance_folder):
+        for name in names:
+            if name.endswith(PARTIAL):
+                with storage_errors(folder / name):
+                    (folder / name).unlink(missing_ok=True)
+
+
 def leftovers(instance_folder: Path, now: datetime) -> Iterator[Path]:
     """Give files of no backup that are older than a day: half written ones, and those without a record.
 
     Only names that this program gives. Whoever calls holds the instance's lock. Raises StorageError.
     """
-    for date in instance_folder.glob("*/????-??-??"):
-        if date.is_symlink() or date.parent.is_symlink():  # it may lead out of the store
+    for folder, names in _in_days(instance_folder):
+        if not _DATE.fullmatch(folder.name):
             continue
-        with storage_errors(date):
-            files = {path.name: path for path in date.iterdir() if path.is_file() and not path.is_symlink()}
-        for name, path in sorted(files.items()):
+        for name in sorted(names):
             stem = stem_of(name.removesuffix(PARTIAL))
-            is_ours = _MADE_BY_US.fullmatch(stem) and stem.startswith(f"{date.parent.name}_")
+            is_ours = _MADE_BY_US.fullmatch(stem) and stem.startswith(f"{folder.parent.name}_")
             is_part = name.endswith((PARTIAL, DIGEST_SUFFIX, *ARCHIVE_SUFFIXES))
-            is_whole = stem + RECORD_SUFFIX in files and not name.endswith(PARTIAL)
-            if is_ours and is_part and not is_whole and _is_old(path, now):
-                yield path
+            is_whole = stem + RECORD_SUFFIX in names and not name.endswith(PARTIAL)
+            if is_ours and is_part and not is_whole and _is_old(folder / name, now):
+                yield folder / name
 
 
 def remove_leftover(path: Path) -> None:
@@ -56,6 +74,14 @@ def remove_leftover(path: Path) -> None:
     with storage_errors(path):
         path.unlink(missing_ok=True)
     _remove_if_empty(path.parent)
+
+
+def _in_days(instance_folder: Path) -> Iterator[tuple[Path, set[str]]]:
+    """Give the folders that backups lie in, each with the names of its files."""
+    for database in folders(instance_folder):
+        for date in folders(instance_folder / database):
+            folder = instance_folder / database / date
+            yield folder, set(files(folder))
 
 
 def _is_old(path: Path, now: datetime) -> bool:

@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from vya_backupdb.catalog.naming import USERS, date_folder, file_name, timestamp
-from vya_backupdb.catalog.publish import PARTIAL, make_folder, published, storage_errors
+from vya_backupdb.catalog.publish import make_folder, published, storage_errors
 from vya_backupdb.catalog.record import BackupRecord, read_record, record_bytes
 from vya_backupdb.errors import Refused, VerificationError
 
@@ -129,11 +129,11 @@ class Store:
 
     def instances(self) -> list[str]:
         """Give the folders of this machine's instances, as they are named."""
-        return _folders(self.root / file_name(self.hostname))
+        return folders(self.root / file_name(self.hostname))
 
     def hostnames(self) -> list[str]:
         """Give the folders of the machines whose backups lie here, as they are named."""
-        return _folders(self.root)
+        return folders(self.root)
 
     def backups(
         self,
@@ -170,29 +170,15 @@ class Store:
     def _of_host(self, host: str, instance: str | None, folder_name: str | None) -> list[Backup]:
         found: list[Backup] = []
         top = self.root / host
-        for instance_name in [file_name(instance)] if instance else _folders(top):
+        for instance_name in [file_name(instance)] if instance else folders(top):
             below = top / instance_name
-            for name in [folder_name] if folder_name else _folders(below):
-                for date in _folders(below / name):
+            for name in [folder_name] if folder_name else folders(below):
+                for date in folders(below / name):
                     folder = below / name / date
-                    records = (file for file in _files(folder) if file.endswith(RECORD_SUFFIX))
+                    records = (file for file in files(folder) if file.endswith(RECORD_SUFFIX))
                     found += [Backup(folder / file, host) for file in records]
         found.sort(key=Backup.order, reverse=True)
         return found
-
-
-def remove_partial(instance_folder: Path) -> None:
-    """Remove what runs that were killed left half written; whoever calls holds the instance's lock.
-
-    Raises StorageError.
-    """
-    for database in _folders(instance_folder):
-        for date in _folders(instance_folder / database):
-            folder = instance_folder / database / date
-            for name in _files(folder):
-                if name.endswith(PARTIAL):
-                    with storage_errors(folder / name):
-                        (folder / name).unlink(missing_ok=True)
 
 
 def newest(backups: Iterable[Backup], *, at: datetime | None = None) -> tuple[Backup, BackupRecord] | None:
@@ -216,11 +202,13 @@ def stem_of(name: str) -> str:
     return name
 
 
-def _folders(path: Path) -> list[str]:
+def folders(path: Path) -> list[str]:
+    """Give the names of the folders in it, links excluded; none where it is absent. Raises StorageError."""
     return [entry.name for entry in _scan(path) if entry.is_dir(follow_symlinks=False)]
 
 
-def _files(path: Path) -> list[str]:
+def files(path: Path) -> list[str]:
+    """Give the names of the files in it, as `folders` does."""
     return [entry.name for entry in _scan(path) if entry.is_file(follow_symlinks=False)]
 
 

@@ -62,7 +62,7 @@ def pruned_document(outcome: PruneOutcome, *, dry_run: bool) -> dict[str, Any]:
                         "id": each.record.id if each.record else None,
                         "snapshot_at": each.record.snapshot_at if each.record else None,
                         "bytes": each.record.file.bytes if each.record else None,
-                        "fate": Fate.KEPT if _spared(one.protected, each.fate) else each.fate,
+                        "fate": each.fate,
                         "reasons": list(each.reasons),
                     }
                     for each in one.judged
@@ -80,20 +80,15 @@ def pruned_tables(outcome: PruneOutcome, *, dry_run: bool) -> Iterator[Table]:
     table = Table("Backups", ("instance", "database", "taken (UTC)", "size", "fate", "why"))
     for one in outcome.databases:
         for each in one.judged:
-            record, why = each.record, ", ".join(each.reasons)
-            if _spared(one.protected, each.fate):
-                fate, why = "kept", one.protected or ""
-            elif each.fate is Fate.DELETED:
-                fate = "would be deleted" if dry_run else "deleted"
-            else:
-                fate = each.fate.value
+            record = each.record
+            would = "would be " if dry_run and each.fate is Fate.DELETED else ""
             table.add(
                 printable(one.instance),
                 printable(one.database),
                 f"{record.snapshot_at:%Y-%m-%d %H:%M:%S}" if record else None,
                 human_size(record.file.bytes) if record else None,
-                fate,
-                why,
+                f"{would}{each.fate}",
+                ", ".join(each.reasons) or one.protected or "",
             )
     yield table
     if outcome.leftovers:
@@ -101,7 +96,3 @@ def pruned_tables(outcome: PruneOutcome, *, dry_run: bool) -> Iterator[Table]:
         for path in outcome.leftovers:
             left.add("would be deleted" if dry_run else "deleted", str(path))
         yield left
-
-
-def _spared(protected: str | None, fate: Fate) -> bool:
-    return protected is not None and fate is Fate.DELETED

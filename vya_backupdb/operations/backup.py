@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Final
 
 from vya_backupdb.catalog import journal
+from vya_backupdb.catalog.history import FAILED, MADE
 from vya_backupdb.catalog.naming import USERS
 from vya_backupdb.catalog.record import BackupRecord
-from vya_backupdb.catalog.store import Store, remove_partial
+from vya_backupdb.catalog.removal import remove_partial
+from vya_backupdb.catalog.store import Store
 from vya_backupdb.config.models import Config, Instance, is_pattern
 from vya_backupdb.credentials.vault import Vault
 from vya_backupdb.engines.registry import engine_named
@@ -89,7 +91,7 @@ def backup(
             log.error("backup failed", instance=instance.id, error=error.what)
             folder = store.instance_folder(instance.id)
             if not (request.dry_run or isinstance(error, LockedError)) and folder.is_dir():
-                journal.note(folder, instance.id, "backup failed", {"database": None, "error": error.what})
+                journal.note(folder, instance.id, FAILED, {"database": None, "error": error.what})
             yield BackupOutcome(instance.id, None, error=error)
 
 
@@ -250,12 +252,12 @@ def _backup_one(
     except VyaBackupDBError as error:
         log.error("backup failed", **names, error=error.what)
         if not dry_run:
-            journal.note(folder, instance, "backup failed", {**facts, "error": error.what})
+            journal.note(folder, instance, FAILED, {**facts, "error": error.what})
         return BackupOutcome(instance, name, seconds=time.monotonic() - started, error=error)
     except BaseException as error:
         if not dry_run:
             what = f"interrupted ({type(error).__name__})"
-            journal.note(folder, instance, "backup failed", {**facts, "error": what})
+            journal.note(folder, instance, FAILED, {**facts, "error": what})
         raise
     finally:
         progress.end()
@@ -272,5 +274,5 @@ def _backup_one(
         bytes=done.record.file.bytes,
         seconds=round(seconds, 3),
     )
-    journal.note(folder, instance, "backup", {**facts, "backup": done.record.id})
+    journal.note(folder, instance, MADE, {**facts, "backup": done.record.id})
     return BackupOutcome(instance, name, seconds=seconds, record=done.record, path=done.path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -233,7 +233,9 @@ class Loader:
     def _execute_all(self, session: Session, prepared: _Prepared) -> int:
         rows = 0
         section = prepared.section
-        statements = prepared.statements or self._engine.statements(section)
+        statements: Iterable[Statement] | None = prepared.statements
+        if statements is None:
+            statements = self._engine.statements(section)
         for number, statement in enumerate(statements, start=1):
             try:
                 rows += self._sessions.execute(session, statement)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -56,7 +56,7 @@ class PrunedDatabase:
     database: str
     judged: list[Judged] = field(default_factory=list)
     protected: str | None = None
-    """Why nothing of it is deleted."""
+    """Why nothing of it is deleted, whatever the policy is; those that no rule keeps have no reasons then."""
 
 
 @dataclass
@@ -91,6 +91,7 @@ def prune(config: Config, request: PruneRequest, now: datetime | None = None) ->
             "retention: is not set, so nothing says which backups may go",
             cure="set it in the configuration, for example: retention: {keep_last: 3, daily: 7, weekly: 4}",
         )
+    policy = policy_of(config.retention)
     store = Store(config.storage.path, request.hostname or config.storage.hostname)
     outcome = PruneOutcome()
     for name in request.instances or store.instances():
@@ -98,17 +99,21 @@ def prune(config: Config, request: PruneRequest, now: datetime | None = None) ->
         if not folder.is_dir():
             raise Refused(f"{folder}: no backups of {name}", cure="see what there is: restore list")
         try:
-            _prune_instance(config, store, name, request, now or datetime.now(UTC), outcome)
+            _prune_instance(config, store, name, request, policy, now or datetime.now(UTC), outcome)
         except VyaBackupDBError as error:
             outcome.errors.append(error)
     return outcome
 
 
 def _prune_instance(
-    config: Config, store: Store, instance: str, request: PruneRequest, now: datetime, outcome: PruneOutcome
+    config: Config,
+    store: Store,
+    instance: str,
+    request: PruneRequest,
+    policy: Policy,
+    now: datetime,
+    outcome: PruneOutcome,
 ) -> None:
-    if config.retention is None:
-        raise AssertionError("prune asks before")
     folder = store.instance_folder(instance)
     with nullcontext() if request.dry_run else locked(folder, instance):
         known = history(folder)
@@ -119,10 +124,12 @@ def _prune_instance(
         if request.database is not None and not by_database:
             raise Refused(f"{instance}: no backup of {request.database}", cure="restore list")
         for name in sorted(by_database):
-            one = _judge(instance, name, by_database[name], known, policy_of(config.retention), now)
+            one = _judge(instance, name, by_database[name], known, policy, now)
             one.protected = _protection(config, one, known, request)
+            if one.protected is not None:
+                one.judged = [_spared(each) for each in one.judged]
             outcome.databases.append(one)
-            if one.protected is None and not request.dry_run:
+            if not request.dry_run:
                 _delete(folder, one, outcome)
         if request.database is None:
             _clean(folder, instance, now, outcome, dry_run=request.dry_run)
@@ -153,6 +160,10 @@ def _protection(config: Config, one: PrunedDatabase, known: History, request: Pr
     if one.database == USERS or request.database is not None or patterns.take(one.database):
         return None
     return "the configuration does not take it any more: name it to prune it"
+
+
+def _spared(judged: Judged) -> Judged:
+    return replace(judged, fate=Fate.KEPT) if judged.fate is Fate.DELETED else judged
 
 
 # ---------------------------------------------------------------------------- judging
