@@ -131,6 +131,17 @@ def test_damaged_ones_count_for_nothing_and_are_left_alone(
     assert left(store) == made[:4]
 
 
+def test_metadata_that_names_the_file_of_another_backup_takes_nothing_with_it(
+    store: Store, pruned: Callable[..., PruneOutcome]
+) -> None:
+    newest, older = (put(store, at=NOW - timedelta(minutes=minutes)) for minutes in (0, 1))
+    named = newest.name.replace(RECORD_SUFFIX, ".sql.zst")
+    older.write_text(older.read_text().replace(older.name.replace(RECORD_SUFFIX, ".sql.zst"), named))
+    (one,) = pruned({"keep_last": 1}).databases
+    assert {each.path: each.fate for each in one.judged} == {newest: Fate.KEPT, older: Fate.LEFT}
+    assert newest.with_name(named).exists()
+
+
 def test_nothing_goes_of_a_database_whose_newest_backup_failed(
     store: Store, pruned: Callable[..., PruneOutcome]
 ) -> None:

@@ -222,8 +222,13 @@ def _scan(path: Path) -> list[os.DirEntry[str]]:
 
 
 def check_file(record_path: Path, record: BackupRecord) -> Path:
-    """Give the backup file's path, after a look at its presence and size. Raises VerificationError."""
+    """Give the backup file's path, after a look at its name, presence and size. Raises VerificationError."""
     path = record_path.with_name(record.file.name)
+    if stem_of(path.name) != stem_of(record_path.name):
+        raise VerificationError(
+            f"{record_path}: is the record of {path.name}, not of a file of its own name",
+            cure="put the files of one backup together under their own names",
+        )
     with storage_errors(path):
         try:
             size = path.stat(follow_symlinks=False).st_size
