@@ -16,10 +16,11 @@ from vya_backupdb.catalog import journal
 from vya_backupdb.catalog.publish import make_folder
 from vya_backupdb.catalog.store import RECORD_SUFFIX, Store
 from vya_backupdb.cli.main import main
+from vya_backupdb.cli.metrics import metrics
 from vya_backupdb.config.models import Config
 from vya_backupdb.credentials.vault import Credential, Vault
 from vya_backupdb.errors import CredentialsError
-from vya_backupdb.operations.health import Health, Level, health, metrics
+from vya_backupdb.operations.health import Health, Level, health
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 

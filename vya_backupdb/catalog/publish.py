@@ -41,9 +41,7 @@ def published(path: Path) -> Iterator[BinaryIO]:
     """
     partial = path.with_name(path.name + PARTIAL)
     with storage_errors(partial):
-        descriptor = os.open(
-            partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
-        )
+        descriptor = os.open(partial, _NEW, 0o600)
     try:
         with os.fdopen(descriptor, "wb", buffering=0) as file:
             os.fchmod(descriptor, 0o600)  # whatever the umask
@@ -60,6 +58,25 @@ def published(path: Path) -> Iterator[BinaryIO]:
         with suppress(OSError):
             partial.unlink()
         raise
+
+
+def replace_file(path: Path, content: bytes, mode: int) -> None:
+    """Write a file that others read: it appears whole, in place of the one before. Raises StorageError.
+
+    It is not made durable: it says how things stand now.
+    """
+    with storage_errors(path):
+        unfinished = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
+        descriptor = os.open(unfinished, _NEW, 0o600)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                os.fchmod(descriptor, mode)
+                file.write(content)
+            unfinished.replace(path)
+        except BaseException:
+            with suppress(OSError):
+                unfinished.unlink()
+            raise
 
 
 def sync_folder(folder: Path) -> None:

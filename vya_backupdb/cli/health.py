@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterator
-from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
 import click
 
-from vya_backupdb.catalog.publish import storage_errors
+from vya_backupdb.catalog.publish import replace_file
 from vya_backupdb.cli.context import CliContext, pass_context
 from vya_backupdb.cli.duration import duration
+from vya_backupdb.cli.metrics import metrics
 from vya_backupdb.cli.render import document_text, printable, write_output
 from vya_backupdb.errors import VyaBackupDBError
-from vya_backupdb.operations.health import Health, Level, Problem, health, metrics
+from vya_backupdb.operations.health import Health, Level, Problem, health
 
 _MODE = 0o644
 """Of the file for a collector, which runs as somebody else."""
@@ -53,7 +51,7 @@ def command(context: CliContext, max_age: timedelta | None, format: str, output:
         found = health(context.config(), context.vault, max_age=max_age)
         text = _written(found, format)
         if output is not None:
-            _replace(output, text)
+            replace_file(output, text.encode("utf-8", "backslashreplace"), _MODE)
     except VyaBackupDBError as error:
         write_output(f"UNKNOWN: {printable(error.what)}\n")
         raise click.exceptions.Exit(Level.UNKNOWN) from error
@@ -103,18 +101,3 @@ def _lines(found: Health) -> Iterator[str]:
 def _told(problem: Problem) -> str:
     where = "/".join(each for each in (problem.instance, problem.database) if each)
     return printable(f"{where}: {problem.what}" if where else problem.what)
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a file that appears whole, in place of the one before. Raises StorageError."""
-    with storage_errors(path):
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
-                os.fchmod(descriptor, _MODE)
-                file.write(text)
-            Path(name).replace(path)
-        except BaseException:
-            with suppress(OSError):
-                Path(name).unlink()
-            raise
