@@ -18,6 +18,8 @@ import pytest
 from scripts.sample.clients import create_database, drop_database, plain_dump, quoted, run_sql
 from vya_backupdb.scratch import ScratchServer
 
+from .estate import Estate, new_estate, scheduler_on
+
 
 @dataclass
 class Site:
@@ -115,6 +117,17 @@ class Site:
         self.run("credentials", "encrypt", "--input", str(plain), "--output", target, "--force")
         plain.unlink()
 
+    def copied_to(self, folder: Path) -> Site:
+        """A machine that has a copy of the store, the key and the credentials, and another name."""
+        other = Site(folder, self.source, self.target)
+        other.folder.mkdir()
+        shutil.copytree(self.store, other.store)
+        for name in ("key", "credentials.json"):
+            shutil.copy2(self.folder / name, other.folder / name)
+        other.write_config()
+        other.change_config(storage={"path": "store", "min_free": "1MiB", "hostname": "the-other"})
+        return other
+
     # ------------------------------------------------------------------ the servers
 
     def fill(self, database: str, rows: int = 20_000) -> None:
@@ -203,3 +216,14 @@ def database(site: Site, request: pytest.FixtureRequest) -> Iterator[str]:
     yield name
     for server in (site.source, site.target):
         drop_database(server, name)
+
+
+@pytest.fixture
+def estate(site: Site) -> Iterator[Estate]:
+    made = new_estate(site.source)
+    made.make()
+    site.write_config(databases={"include": made.databases})
+    with scheduler_on(site.target):
+        yield made
+        for server in (site.target, site.source):
+            made.remove(server)

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 from scripts.sample.clients import create_database, drop_database, literal, plain_dump, run_sql
 from vya_backupdb.scratch import ScratchServer
+
+ALL = ("restore", "--instance", "source", "--all", "--latest", "--target-instance", "target")
+"""Restores them all."""
 
 PASSWORD = "old pass'word"
 
@@ -210,3 +216,28 @@ class Estate:
 
 def new_estate(source: ScratchServer) -> Estate:
     return Estate(source, os.urandom(3).hex())
+
+
+@contextmanager
+def scheduler_on(server: ScratchServer) -> Iterator[None]:
+    if server.flavour == "postgresql":
+        yield
+        return
+    before = run_sql(server, "SELECT @@GLOBAL.event_scheduler").strip()
+    run_sql(server, "SET GLOBAL event_scheduler = ON")
+    yield
+    run_sql(server, f"SET GLOBAL event_scheduler = {before}")
+
+
+def changed(done: Any) -> dict[str, bool]:
+    return {one["database"]: one["restore"]["changed"] for one in done["databases"] if one["restore"]}
+
+
+def told(done: Any) -> str:
+    """Give all warnings and notices."""
+    return "\n".join(
+        text
+        for one in done["databases"]
+        if one["restore"]
+        for text in (*one["restore"]["warnings"], *one["restore"]["notices"])
+    )

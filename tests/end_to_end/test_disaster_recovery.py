@@ -5,46 +5,19 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
-
-import pytest
 
 from scripts.sample.clients import create_database, drop_database, run_sql
 from vya_backupdb.scratch import ScratchServer
 
 from .conftest import Site
-from .estate import Estate, new_estate
+from .estate import ALL, Estate, changed, told
 
-ALL = ("restore", "--instance", "source", "--all", "--latest", "--target-instance", "target")
 README = Path(__file__).parents[2] / "README.md"
-
-
-@pytest.fixture
-def estate(site: Site) -> Iterator[Estate]:
-    made = new_estate(site.source)
-    made.make()
-    site.write_config(databases={"include": made.databases})
-    with scheduler_on(site.target):
-        yield made
-        for server in (site.target, site.source):
-            made.remove(server)
-
-
-@contextmanager
-def scheduler_on(server: ScratchServer) -> Iterator[None]:
-    if server.flavour == "postgresql":
-        yield
-        return
-    before = run_sql(server, "SELECT @@GLOBAL.event_scheduler").strip()
-    run_sql(server, "SET GLOBAL event_scheduler = ON")
-    yield
-    run_sql(server, f"SET GLOBAL event_scheduler = {before}")
 
 
 @contextmanager
@@ -84,32 +57,6 @@ def catalogs(server: ScratchServer, databases: list[str]) -> list[str]:
     return [run_sql(server, query, database) for database in databases]
 
 
-def another_machine(site: Site, folder: Path) -> Site:
-    """A machine that has a copy of the store, the key and the credentials, and another name."""
-    other = Site(folder, site.source, site.target)
-    other.folder.mkdir()
-    shutil.copytree(site.store, other.store)
-    for name in ("key", "credentials.json"):
-        shutil.copy2(site.folder / name, other.folder / name)
-    other.write_config()
-    other.change_config(storage={"path": "store", "min_free": "1MiB", "hostname": "the-other"})
-    return other
-
-
-def changed(done: Any) -> dict[str, bool]:
-    return {one["database"]: one["restore"]["changed"] for one in done["databases"] if one["restore"]}
-
-
-def told(done: Any) -> str:
-    """Give all warnings and notices."""
-    return "\n".join(
-        text
-        for one in done["databases"]
-        if one["restore"]
-        for text in (*one["restore"]["warnings"], *one["restore"]["notices"])
-    )
-
-
 # ---------------------------------------------------------------------------- all of it
 
 
@@ -117,7 +64,7 @@ def test_one_command_on_another_machine_rebuilds_the_whole_instance(
     site: Site, estate: Estate, tmp_path: Path
 ) -> None:
     site.json("backup", "--all", "--instance", "source")
-    other = another_machine(site, tmp_path / "other")
+    other = site.copied_to(tmp_path / "other")
     planned = other.json(*ALL, "--users", "--dry-run")
     with watched(site.target):
         done = other.json(*ALL, "--users")

@@ -24,22 +24,10 @@ from vya_backupdb.catalog.store import Store
 from vya_backupdb.scratch import ScratchServer
 
 from .conftest import Site
-from .estate import Estate, new_estate
-from .test_disaster_recovery import ALL, changed, scheduler_on, told
+from .estate import ALL, Estate, changed, scheduler_on, told
 
 USERS = ("users", "restore", "--instance", "source", "--target-instance", "target", "--all")
 NOBODY = 65534
-
-
-@pytest.fixture
-def estate(site: Site) -> Iterator[Estate]:
-    made = new_estate(site.source)
-    made.make()
-    site.write_config(databases={"include": made.databases})
-    with scheduler_on(site.target):
-        yield made
-        for server in (site.target, site.source):
-            made.remove(server)
 
 
 def errors(done: Any) -> dict[str, str | None]:

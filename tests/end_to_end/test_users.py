@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -373,13 +372,7 @@ def test_another_machine_rebuilds_it_from_a_copy_of_the_store_and_the_key_file(
     site: Site, accounts: Accounts, databases: list[str], tmp_path: Path
 ) -> None:
     site.json("backup", "--instance", "source", "--all")
-    other = Site(tmp_path / "other machine", site.source, site.target)
-    other.folder.mkdir()
-    shutil.copytree(site.store, other.store)
-    for name in ("key", "credentials.json"):
-        shutil.copy2(site.folder / name, other.folder / name)
-    other.write_config()
-    other.change_config(storage={"path": "store", "min_free": "1MiB", "hostname": "the-other"})
+    other = site.copied_to(tmp_path / "other machine")
 
     other.run("users", "restore", *ALL[1:3], "--all", *ALL[-2:])
     for name in reversed(databases):  # views of the first read the last

@@ -1,11 +1,13 @@
 """Backups of a store, made without any server."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
-from vya_backupdb.catalog.publish import published
+from vya_backupdb.catalog.publish import make_folder, published
 from vya_backupdb.catalog.record import ArchiveFile, BackupRecord, Contents
-from vya_backupdb.catalog.store import Store
+from vya_backupdb.catalog.store import RECORD_SUFFIX, Store
 from vya_backupdb.model import DumpTool, MySQLDefinition, ServerFacts
 
 MOMENT = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
@@ -47,3 +49,27 @@ def put(store: Store, database: str = "shop", *, at: datetime = MOMENT, instance
     with published(file) as sink:
         sink.write(b"data")
     return slot.publish_record(make_record(file.name, at=at, database=database))
+
+
+def resized(record: Path, size: int) -> None:
+    """Give a backup a file of another size, and the record that tells it."""
+    record.with_name(record.name.replace(RECORD_SUFFIX, ".sql.zst")).write_bytes(b"x" * size)
+    text = json.loads(record.read_text())
+    text["file"]["bytes"] = size
+    record.write_text(json.dumps(text))
+
+
+def new_store(folder: Path) -> Store:
+    """An empty store of the machine `here`, with the folder of the instance `main`."""
+    made = Store(folder, "here")
+    make_folder(made.instance_folder("main"))
+    return made
+
+
+def configured(store: Store, instance: dict[str, Any] | None = None, **rest: Any) -> dict[str, Any]:
+    """The configuration of that instance and store, as a document."""
+    return {
+        "instances": [{"id": "main", "engine": "mysql", "host": "db", **(instance or {})}],
+        "storage": {"path": str(store.root), "hostname": store.hostname, "min_free": "1MiB"},
+        **rest,
+    }

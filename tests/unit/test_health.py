@@ -11,9 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.unit.made_backups import put
+from tests.unit.made_backups import configured, new_store, put, resized
 from vya_backupdb.catalog import journal
-from vya_backupdb.catalog.publish import make_folder
 from vya_backupdb.catalog.store import RECORD_SUFFIX, Store
 from vya_backupdb.cli.main import main
 from vya_backupdb.cli.metrics import metrics
@@ -27,17 +26,7 @@ NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    found = Store(tmp_path / "store", "here")
-    make_folder(found.instance_folder("main"))
-    return found
-
-
-def document(store: Store, instance: dict[str, Any] | None = None, **rest: Any) -> dict[str, Any]:
-    return {
-        "instances": [{"id": "main", "engine": "mysql", "host": "db", **(instance or {})}],
-        "storage": {"path": str(store.root), "hostname": store.hostname, "min_free": "1MiB"},
-        **rest,
-    }
+    return new_store(tmp_path / "store")
 
 
 def vault() -> Vault:
@@ -51,7 +40,7 @@ def asked(store: Store) -> Callable[..., Health]:
     def ask(
         instance: dict[str, Any] | None = None, *, max_age: timedelta | None = None, **rest: Any
     ) -> Health:
-        config = Config.model_validate(document(store, instance, **rest))
+        config = Config.model_validate(configured(store, instance, **rest))
         return health(config, vault, max_age=max_age, now=NOW)
 
     return ask
@@ -63,13 +52,6 @@ def said(found: Health) -> list[tuple[Level, str]]:
 
 def note(store: Store, event: str, **facts: Any) -> None:
     journal.append(store.instance_folder("main"), event, facts, now=NOW - timedelta(hours=1))
-
-
-def resized(record: Path, size: int) -> None:
-    record.with_name(record.name.replace(RECORD_SUFFIX, ".sql.zst")).write_bytes(b"x" * size)
-    text = json.loads(record.read_text())
-    text["file"]["bytes"] = size
-    record.write_text(json.dumps(text))
 
 
 def test_a_fresh_backup_is_all_that_is_asked_for(store: Store, asked: Callable[..., Health]) -> None:
@@ -173,7 +155,7 @@ def test_credentials_that_cannot_be_read_are_critical(store: Store) -> None:
     def closed() -> Vault:
         raise CredentialsError("the key does not fit")
 
-    found = health(Config.model_validate(document(store)), closed, now=NOW)
+    found = health(Config.model_validate(configured(store)), closed, now=NOW)
     assert said(found) == [(Level.CRITICAL, "the key does not fit")]
 
 
@@ -205,7 +187,7 @@ def test_the_command_ends_as_a_plugin_does(
 ) -> None:
     put(store, at=datetime.now(UTC) - timedelta(days=9))
     config = tmp_path / "config.json"
-    config.write_text(json.dumps(document(store)))
+    config.write_text(json.dumps(configured(store)))
 
     def run(*words: str) -> tuple[int, str]:
         status = main(["--config", str(config), "health", *words])

@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.unit.made_backups import put
+from tests.unit.made_backups import configured, new_store, put, resized
 from vya_backupdb.catalog import journal
-from vya_backupdb.catalog.publish import make_folder
 from vya_backupdb.catalog.store import RECORD_SUFFIX, Store
 from vya_backupdb.cli.main import main
 from vya_backupdb.config.models import Config
@@ -23,22 +22,13 @@ NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    found = Store(tmp_path / "store", "here")
-    make_folder(found.instance_folder("main"))
-    return found
-
-
-def document(store: Store, **instance: Any) -> dict[str, Any]:
-    return {
-        "instances": [{"id": "main", "engine": "mysql", "host": "db", **instance}],
-        "storage": {"path": str(store.root), "hostname": store.hostname},
-    }
+    return new_store(tmp_path / "store")
 
 
 @pytest.fixture
 def asked(store: Store) -> Callable[..., list[DatabaseStatus]]:
     """`asked(**instance)`: the status of what is in the store."""
-    return lambda **instance: status(Config.model_validate(document(store, **instance)), now=NOW)
+    return lambda **instance: status(Config.model_validate(configured(store, instance)), now=NOW)
 
 
 def note(store: Store, event: str, *, hours_ago: float = 0.0, **facts: Any) -> None:
@@ -48,14 +38,6 @@ def note(store: Store, event: str, *, hours_ago: float = 0.0, **facts: Any) -> N
 def verified(store: Store, record: Path, *, ok: bool, hours_ago: float) -> None:
     name = record.name.replace(RECORD_SUFFIX, ".sql.zst")
     note(store, "verify", hours_ago=hours_ago, file=name, ok=ok)
-
-
-def resized(record: Path, size: int) -> None:
-    file = record.with_name(record.name.replace(RECORD_SUFFIX, ".sql.zst"))
-    file.write_bytes(b"x" * size)
-    text = json.loads(record.read_text())
-    text["file"]["bytes"] = size
-    record.write_text(json.dumps(text))
 
 
 def test_the_last_good_backup_its_age_and_the_last_attempt(
@@ -146,7 +128,7 @@ def test_the_command_prints_tables_and_documents(
     put(store, at=datetime.now(UTC) - timedelta(days=2, hours=3, minutes=5))
     note(store, "backup failed", database="shop", error="no space")
     config = tmp_path / "config.json"
-    config.write_text(json.dumps(document(store)))
+    config.write_text(json.dumps(configured(store)))
     assert main(["--config", str(config), "status", *words]) == 0
     out = capsys.readouterr().out
     assert "2 d 3 h" in out
