@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from scripts.sample.clients import ClientError, run_sql
+from scripts.sample.clients import ClientError, drop_database, run_sql
 from tests.conftest import choose
 from tests.integration.postgresql_support import connected, dump, load, role, whats
 from vya_backupdb.errors import StatementFailed
@@ -260,6 +260,26 @@ def test_an_extension_that_comes_back_in_another_version_is_named(
     assert before == "1.4" != after
     (found,) = findings(postgresql, database)
     assert found.what.endswith(f"extension hstore 1.4 ({after})")
+
+
+@pytest.mark.limitation("postgresql-extension-owner")
+def test_an_extension_that_comes_back_as_another_roles_is_named(
+    postgresql: ScratchServer, database: str, copy: str
+) -> None:
+    owner = "SELECT extowner::regrole FROM pg_extension WHERE extname = 'hstore'"
+    with role(postgresql) as someone:
+        run_sql(
+            postgresql,
+            f"GRANT CREATE ON DATABASE {database} TO {someone.username}; SET ROLE {someone.username};"
+            "CREATE EXTENSION hstore",
+            database,
+        )
+        restored(postgresql, database, copy)
+        assert both(postgresql, database, copy, owner) == (someone.username, postgresql.superuser)
+        (found,) = findings(postgresql, database)
+        assert found.what.endswith(f"extension hstore ({someone.username})")
+        assert found.severity is Severity.NOTE
+        drop_database(postgresql, database)
 
 
 # ---------------------------------------------------------------------------- tables
@@ -527,6 +547,50 @@ def test_a_materialized_view_whose_function_reads_another_one_is_named(
     assert found.object == "materialized view public.a"
     with pytest.raises(StatementFailed, match="has not been populated"):
         restored(postgresql, database, copy)
+
+
+@pytest.mark.limitation("postgresql-check-moment")
+@pytest.mark.parametrize(
+    ("statement", "what"),
+    [
+        (
+            "CREATE TABLE a (t timestamptz CONSTRAINT c CHECK (t > now())); INSERT INTO a VALUES (now() +"
+            " interval '1 second')",
+            "c of table public.a",
+        ),
+        (
+            "CREATE DOMAIN d AS name CONSTRAINT c CHECK (VALUE = current_database());"
+            "CREATE TABLE a (n d); INSERT INTO a VALUES (current_database())",
+            "c of domain public.d",
+        ),
+        (
+            "CREATE TABLE a (r name CONSTRAINT c CHECK (r = current_user)); GRANT INSERT ON a TO PUBLIC;"
+            "GRANT USAGE ON SCHEMA public TO PUBLIC; SET ROLE pg_monitor;"
+            "INSERT INTO a VALUES ('pg_monitor')",
+            "c of table public.a",
+        ),
+    ],
+)
+def test_a_check_that_depends_on_the_moment_makes_a_restore_fail_and_is_named(
+    postgresql: ScratchServer, database: str, copy: str, statement: str, what: str
+) -> None:
+    run_sql(postgresql, statement, database)
+    (found,) = findings(postgresql, database)
+    assert found.object == what
+    run_sql(postgresql, "SELECT pg_sleep(1.1)")
+    with pytest.raises(StatementFailed, match="violates check constraint"):
+        restored(postgresql, database, copy)
+
+
+def test_a_check_on_fixed_times_is_not_worth_a_word(postgresql: ScratchServer, database: str) -> None:
+    run_sql(
+        postgresql,
+        "CREATE TABLE a (t timestamptz CHECK (t > '2020-01-01' AND t < date '2100-01-01'),"
+        " b text CHECK (b <> '{SQLVALUEFUNCTION now()'));"
+        "ALTER TABLE a ADD CHECK (t < now()) NOT VALID",
+        database,
+    )
+    assert findings(postgresql, database) == []
 
 
 @pytest.mark.limitation("postgresql-check-other-tables")

@@ -157,6 +157,15 @@ LOSSES: Final = (
     ),
     Loss(
         b"""
+        SELECT pg_catalog.quote_ident(extname) || ' (' || pg_catalog.pg_get_userbyid(extowner) || ')'
+        FROM pg_catalog.pg_extension WHERE extowner <> 10 ORDER BY 1
+        """,
+        "a dump does not keep the owner: a restore makes it whoever restores: extension {}",
+        "where its owner is to change or drop it: restore as that role, or SET ROLE before CREATE EXTENSION",
+        Severity.NOTE,
+    ),
+    Loss(
+        b"""
         SELECT CASE c.relkind WHEN 'S' THEN 'sequence ' ELSE 'table ' END || c.oid::pg_catalog.regclass
         FROM pg_catalog.pg_depend d
         JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
@@ -313,6 +322,26 @@ LOSSES: Final = (
         """,
         "without a default here, and back with the one of a table further up after a restore: column {}",
         "after a restore: ALTER TABLE ONLY ... ALTER COLUMN ... DROP DEFAULT",
+    ),
+    Loss(
+        b"""
+        SELECT pg_catalog.format('%I of %s', conname, CASE contypid
+            WHEN 0 THEN 'table ' || conrelid::pg_catalog.regclass
+            ELSE 'domain ' || contypid::pg_catalog.regtype END)
+        FROM pg_catalog.pg_constraint
+        WHERE contype = 'c' AND convalidated AND oid >= 16384 AND conislocal
+            AND (conbin::text LIKE '%{SQLVALUEFUNCTION %' OR EXISTS (
+                SELECT FROM pg_catalog.regexp_matches(conbin::text, ':funcid (\\d+)', 'g') called
+                JOIN pg_catalog.pg_proc p ON p.oid = called[1]::pg_catalog.oid
+                WHERE pronamespace = 'pg_catalog'::pg_catalog.regnamespace AND provolatile <> 'i'
+                    AND (proname IN ('now', 'transaction_timestamp', 'statement_timestamp', 'clock_timestamp',
+                        'timeofday', 'age', 'random', 'current_setting', 'current_database', 'getpgusername')
+                        OR proname ~ '^inet_(client|server)_' OR proname ~ '^has_.*_privilege$')))
+        ORDER BY 1
+        """,
+        "depend on when, where or by whom they are checked, so that a restore may refuse rows that were taken"
+        " once: constraint {}",
+        "make them triggers, or NOT VALID, which a restore does not check for rows that are there",
     ),
     Loss(
         b"""
