@@ -23,6 +23,9 @@ NewDatabase = Callable[..., str]
 Get = Callable[[Flavour, str], ScratchServer]
 FLAVOURS: tuple[Flavour, ...] = ("mysql", "mariadb", "postgresql")
 
+# Where it is set, each command that a test runs compiles all modules anew: a quarter of its processor time.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 
 def choose(flavour: Flavour) -> Binaries:
     """Give the binaries that the tests use; skips, or fails in CI, where there are none."""

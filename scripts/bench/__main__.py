@@ -35,6 +35,7 @@ def main() -> None:
     )
     parser.add_argument("--output", type=Path, help="a Markdown file to write; default: print only")
     options = parser.parse_args()
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed program has its modules compiled
     parts = ["## Start\n\n" + as_markdown(fixed.HEAD, fixed.bench_start(options.runs)) + "\n"]
     print(parts[-1], flush=True)
     for flavour in options.engine or FLAVOURS:

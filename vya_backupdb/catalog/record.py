@@ -52,7 +52,7 @@ Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 
 
 class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)  # not each part by itself too
 
 
 class ArchiveFile(_Record):

@@ -9,7 +9,8 @@ from pydantic_core import PydanticCustomError
 class Model(BaseModel):
     """Frozen, and an unknown key is a fault; an empty section is one with its defaults."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    # built when first asked for: a section is built as a part of the whole then, and not by itself before
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, defer_build=True)
 
     @model_validator(mode="before")
     @classmethod
