@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Literal, Protocol
@@ -287,6 +287,17 @@ class DumpPlan:
     """Options for this dump only: they leave out what is in `left_out`."""
     left_out: LeftOut = LeftOut()
     """Sections of rows of what is in it are dropped where the tool writes them nevertheless."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stillness:
+    """What was done so that a dump is of one moment."""
+
+    plan: DumpPlan
+    """With the options that the dump tool needs for it."""
+    begun: Callable[[], None] = lambda: None
+    """To be called when the tool's first bytes are there: it has its snapshot, and what it locks. Raises
+    DumpFailed where something changed before, so that the dump is not whole."""
 
 
 # ---------------------------------------------------------------------------- accounts

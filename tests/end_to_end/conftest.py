@@ -192,21 +192,30 @@ def encrypted(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Site], tupl
 
 
 @pytest.fixture
+def site_of(
+    tmp_path: Path, encrypted: Callable[[Site], tuple[Path, Path]]
+) -> Iterator[Callable[[ScratchServer, ScratchServer], Site]]:
+    """`site_of(source, target)` gives a machine that is configured for these servers."""
+
+    def make(source: ScratchServer, target: ScratchServer) -> Site:
+        made = Site(tmp_path, source, target)
+        made.write_config()
+        for file in encrypted(made):
+            shutil.copy(file, tmp_path)
+        return made
+
+    yield make
+    shutil.rmtree(tmp_path, ignore_errors=True)
+
+
+@pytest.fixture
 def site(
-    server: ScratchServer,
-    target: ScratchServer,
-    tmp_path: Path,
-    encrypted: Callable[[Site], tuple[Path, Path]],
-) -> Iterator[Site]:
+    server: ScratchServer, target: ScratchServer, site_of: Callable[[ScratchServer, ScratchServer], Site]
+) -> Site:
     """A configured machine, on each of the three kinds of servers."""
     if server.flavour != target.flavour:
         pytest.fail("a module that has a `server` of its own needs a `target` of its own, too")
-    made = Site(tmp_path, server, target)
-    made.write_config()
-    for file in encrypted(made):
-        shutil.copy(file, tmp_path)
-    yield made
-    shutil.rmtree(tmp_path, ignore_errors=True)
+    return site_of(server, target)
 
 
 @pytest.fixture

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,7 +14,8 @@ import psycopg
 import pytest
 
 from scripts.sample.clients import create_database, drop_database, run_sql
-from vya_backupdb.scratch import ScratchServer, find_binaries
+from tests.conftest import choose
+from vya_backupdb.scratch import ScratchServer, find_binaries, start
 
 from .conftest import Site
 
@@ -159,6 +161,41 @@ def test_a_table_that_is_loaded_anew_while_the_dump_begins_has_all_its_rows_in_i
         assert site.backup(database)["rows"] == rows
     site.restore(database)
     assert site.same(database)
+
+
+@pytest.fixture(scope="module")
+def crowded() -> Iterator[ScratchServer]:
+    """A server with room for 100 locks, that has 60 tables in its database `many`."""
+    settings = {"max_locks_per_transaction": 10, "max_connections": 10}
+    with start(choose("postgresql"), settings=settings) as server:
+        run_sql(server, "CREATE DATABASE many")
+        run_sql(server, "".join(f"CREATE TABLE t{n} (n int);" for n in range(60)), "many")
+        yield server
+
+
+@pytest.mark.limitation("postgresql-lock-table")
+@pytest.mark.parametrize(
+    "script",
+    ["TRUNCATE t", "ALTER TABLE t ALTER n TYPE text", "DROP TABLE t; CREATE TABLE t AS SELECT 2 AS n"],
+    ids=["truncated", "rewritten", "made anew"],
+)
+def test_where_there_is_no_room_for_the_locks_a_table_that_changed_meanwhile_fails_the_backup(
+    crowded: ScratchServer,
+    postgresql_target: ScratchServer,
+    site_of: Callable[[ScratchServer, ScratchServer], Site],
+    script: str,
+) -> None:
+    run_sql(
+        crowded, "DROP TABLE IF EXISTS t; CREATE TABLE t AS SELECT n FROM generate_series(1, 9) n", "many"
+    )
+    site = site_of(crowded, postgresql_target)
+    assert site.backup("many")["rows"] == 9
+    with until_awaited(crowded, "many", script):
+        failed = site.run("backup", "--instance", "source", "--database", "many", code=20)
+    assert re.search(r"truncated, rewritten or made anew .*: public\.t\n", failed.stderr) or (
+        "DROP" in script and "pg_dump" in failed.stderr
+    )
+    assert site.backup("many")["error"] is None
 
 
 @pytest.mark.limitation("postgresql-lock-wait")

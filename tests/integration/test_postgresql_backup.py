@@ -3,7 +3,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
@@ -22,7 +21,7 @@ from tests.integration.postgresql_support import (
 from vya_backupdb.engines.postgresql import tools
 from vya_backupdb.engines.postgresql.engine import ENGINE
 from vya_backupdb.errors import BackupError, ConfigurationError, ConnectionFailed
-from vya_backupdb.model import DatabaseSetting, Finding, PostgreSQLDefinition, ServerFacts, Severity, Verdict
+from vya_backupdb.model import DatabaseSetting, Finding, PostgreSQLDefinition, Severity, Verdict
 from vya_backupdb.scratch import ScratchServer
 
 pytestmark = pytest.mark.postgresql
@@ -644,25 +643,6 @@ def test_no_secret_is_in_argv_or_environment_of_the_tool(postgresql: ScratchServ
 def test_a_whole_dump_has_large_objects_by_default(postgresql: ScratchServer, database: str) -> None:
     run_sql(postgresql, "SELECT lo_from_bytea(101, 'abc')", database)
     assert b"lo_open('101'" in dump(postgresql, database).script
-
-
-# ---------------------------------------------------------------------------- the standby
-
-
-@pytest.mark.limitation("postgresql-unlogged-standby")
-def test_unlogged_tables_of_a_standby_are_named(postgresql: ScratchServer, database: str) -> None:
-    from vya_backupdb.engines.postgresql.connection import connect
-    from vya_backupdb.engines.postgresql.preflight.plan import database_findings, instance_findings
-
-    run_sql(postgresql, "CREATE UNLOGGED TABLE a (n int)", database)
-    with connected(postgresql) as connector:
-        facts = connector.facts
-    standby: ServerFacts = replace(facts, settings={**facts.settings, "in_recovery": "on"})
-    with connect(instance_of(postgresql), superuser(postgresql), database, application="test") as session:
-        (found,) = database_findings(session, standby)
-        (told,) = instance_findings(session, standby)
-    assert found.object == "public.a"
-    assert "max_standby_streaming_delay (30s)" in told.what
 
 
 def test_a_script_without_rows_is_what_the_preflight_of_a_restore_reads(

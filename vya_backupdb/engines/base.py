@@ -27,6 +27,7 @@ from vya_backupdb.model import (
     ServerFacts,
     Span,
     Statement,
+    Stillness,
 )
 from vya_backupdb.streams.process import Command
 
@@ -134,8 +135,8 @@ class Connector(Protocol):
         """Make the preflight of one database: its definition, object counts, and everything found."""
         ...
 
-    def snapshot(self, plan: DumpPlan) -> AbstractContextManager[DumpPlan]:
-        """Keep still what the dump tool's own snapshot does not; give the plan with the options for that.
+    def snapshot(self, plan: DumpPlan) -> AbstractContextManager[Stillness]:
+        """Keep still what the dump tool's own snapshot does not.
 
         Raises DumpFailed.
         """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -120,8 +120,8 @@ def dump(source: Source, planned: PlannedDump, progress: Progress) -> Dumped:
     with slot.all_or_nothing():
         with (
             published(planned.path) as sink,
-            source.connector.snapshot(plan) as steady,
-            _command(source, planned.tool, steady) as command,
+            source.connector.snapshot(plan) as still,
+            _command(source, planned.tool, still.plan) as command,
         ):
             pipeline = _Pipeline(source.engine.reader(from_tool=True), progress, guard, plan.left_out)
             process = DumpProcess(
@@ -131,7 +131,7 @@ def dump(source: Source, planned: PlannedDump, progress: Progress) -> Dumped:
                 why_silent=lambda: _blockers(source, plan.database),
             )
             with process, ArchiveWriter(sink, source.codec, threads=source.threads) as archive:
-                pipeline.run(process, archive)
+                pipeline.run(process, archive, still.begun)
                 written = archive.finish()
             options = _printable(command.argv[1:])
             warnings = (*process.warnings, *pipeline.notes)
@@ -185,11 +185,14 @@ class _Pipeline:
         """What the script reader saw that a person should know of."""
         return self._reader.notes
 
-    def run(self, process: DumpProcess, archive: ArchiveWriter) -> None:
+    def run(self, process: DumpProcess, archive: ArchiveWriter, begun: Callable[[], None]) -> None:
+        """Carry it to its end; `begun` is called when the first bytes are there."""
         done = 0
         table: str | None = None
         while chunk := process.read(_CHUNK):
-            self.first_bytes_at = self.first_bytes_at or datetime.now(UTC)
+            if self.first_bytes_at is None:
+                self.first_bytes_at = datetime.now(UTC)
+                begun()
             done += len(chunk)
             for section in self._reader.feed(chunk):
                 table = section.object or table

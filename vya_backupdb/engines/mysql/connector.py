@@ -36,6 +36,7 @@ from vya_backupdb.model import (
     ServerFacts,
     Severity,
     Statement,
+    Stillness,
 )
 
 log = get_logger(__name__)
@@ -83,9 +84,9 @@ class MySQLConnector:
         with _refusals(BackupError):
             return preflight.plan_dump(self._queries, self.facts, self._privileges, self._instance, database)
 
-    def snapshot(self, plan: DumpPlan) -> AbstractContextManager[DumpPlan]:
+    def snapshot(self, plan: DumpPlan) -> AbstractContextManager[Stillness]:
         """Nothing: a table that is rebuilt after the tool's snapshot makes the dump fail (1412)."""
-        return nullcontext(plan)
+        return nullcontext(Stillness(plan))
 
     def positions(self) -> Mapping[str, str]:
         """Binlog file, position and GTID sets; on a replica also the source's."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from typing import Final, Self
 
@@ -16,7 +16,7 @@ from vya_backupdb.engines.postgresql import acl, objects
 from vya_backupdb.engines.postgresql import definition as definitions
 from vya_backupdb.engines.postgresql.activity import blockers, connected
 from vya_backupdb.engines.postgresql.connection import Connection, connect, lock_wait, where
-from vya_backupdb.engines.postgresql.dump.snapshot import snapshot
+from vya_backupdb.engines.postgresql.dump.snapshot import Snapshot
 from vya_backupdb.engines.postgresql.failures import one_line, server_says
 from vya_backupdb.engines.postgresql.listing import databases, server_facts
 from vya_backupdb.engines.postgresql.positions import positions
@@ -48,6 +48,7 @@ from vya_backupdb.model import (
     PostgreSQLDefinition,
     Section,
     ServerFacts,
+    Stillness,
 )
 
 _OURS: Final = "vya-backupdb"
@@ -165,12 +166,19 @@ class PostgreSQLConnector:
         )
 
     @contextmanager
-    def snapshot(self, plan: DumpPlan) -> Iterator[DumpPlan]:
+    def snapshot(self, plan: DumpPlan) -> Iterator[Stillness]:
         """Lock the tables before the snapshot is taken. Raises DumpFailed where one stays locked."""
-        with ExitStack() as held:
-            with self._errors(DumpFailed, f"{plan.database}: the tables cannot be locked"):
-                name = held.enter_context(snapshot(self._in(plan.database), plan, self._instance))
-            yield replace(plan, tool_options=(*plan.tool_options, f"--snapshot={name}"))
+        with self._errors(DumpFailed, f"{plan.database}: the tables cannot be locked"):
+            taken = Snapshot(self._in(plan.database), plan, self._instance)
+
+        def begun() -> None:
+            with self._errors(DumpFailed, f"{plan.database}: it is not known whether its tables stayed"):
+                taken.begun()
+
+        with closing(taken):
+            yield Stillness(
+                replace(plan, tool_options=(*plan.tool_options, f"--snapshot={taken.name}")), begun
+            )
 
     # ------------------------------------------------------------------ restoring
 

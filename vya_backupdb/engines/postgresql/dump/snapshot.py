@@ -2,20 +2,20 @@
 
 A table that a transaction truncates, rewrites or loads anew has no rows for a snapshot from before its commit
 (the manual: "Caveats" of concurrency control). pg_dump takes its snapshot first and waits for the lock then:
-it finds the table empty, and ends with status 0.
+it finds the table empty, and ends with status 0. Where the server has no room for twice as many locks as
+pg_dump takes, tables are not locked: when pg_dump has its locks, it is asked whether they are as they were.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import Final
 
 import psycopg
 
 from vya_backupdb.config.models import Instance
 from vya_backupdb.engines.postgresql.connection import Connection
-from vya_backupdb.errors import DumpFailed
+from vya_backupdb.errors import DumpFailed, few
 from vya_backupdb.model import DumpPlan
 
 _TABLES: Final = b"""
@@ -49,35 +49,86 @@ _DEFERRABLE: Final = "--serializable-deferrable"
 """A transaction that was given its snapshot is not: the one that gives it must be."""
 
 
-@contextmanager
-def snapshot(connection: Connection, plan: DumpPlan, instance: Instance) -> Iterator[str]:
-    """Lock the tables of a dump as the dump tool will, then give a snapshot that it may use meanwhile.
+_FILES: Final = b"""
+    SELECT oid, pg_catalog.format('%I.%I', relnamespace::pg_catalog.regnamespace, relname), relfilenode
+    FROM pg_catalog.pg_class WHERE relkind = 'r'
+"""
+"""The file of each table: one that is truncated or rewritten gets another."""
 
-    Raises DumpFailed where a table stays locked for longer than `lock_wait`.
-    """
-    isolation = b"SERIALIZABLE" if _DEFERRABLE in instance.dump.extra_options else b"REPEATABLE READ"
-    deferrable = b" DEFERRABLE" if isolation == b"SERIALIZABLE" else b""
-    begin = b"BEGIN ISOLATION LEVEL " + isolation + b" READ ONLY" + deferrable
-    left_out = list(plan.left_out.tables)
-    try:
+_ROOM: Final = b"""
+    SELECT pg_catalog.current_setting('max_locks_per_transaction')::int
+        * (pg_catalog.current_setting('max_connections')::int
+            + pg_catalog.current_setting('max_prepared_transactions')::int)
+"""
+"""How many locks the server is sure to have room for (the manual: max_locks_per_transaction)."""
+
+
+class Snapshot:
+    """An exported snapshot, and what keeps tables as they were in it until the dump tool has locked them."""
+
+    def __init__(self, connection: Connection, plan: DumpPlan, instance: Instance) -> None:
+        """Take it. Raises DumpFailed where a table stays locked for longer than `lock_wait`."""
+        self._connection = connection
+        self._database = plan.database
+        self._files: dict[int, tuple[str, int]] | None = None
+        """As the snapshot shows them; None: all tables are locked."""
+        isolation = b"SERIALIZABLE" if _DEFERRABLE in instance.dump.extra_options else b"REPEATABLE READ"
+        deferrable = b" DEFERRABLE" if isolation == b"SERIALIZABLE" else b""
+        self._begin = b"BEGIN ISOLATION LEVEL " + isolation + b" READ ONLY" + deferrable
+        self.name = self._taken(list(plan.left_out.tables))
+
+    def _taken(self, left_out: list[str]) -> str:
+        ((room,),) = self._connection.execute(_ROOM)
         for _ in range(_TRIES):
-            tables = _tables(connection, left_out)
-            connection.execute(begin)
-            if not _lock(connection, tables, plan.database):
+            tables = _tables(self._connection, left_out)
+            if 2 * len(tables) > room:  # the tool needs as many once more
+                return self._unlocked(tables)
+            self._connection.execute(self._begin)
+            if not _lock(self._connection, tables, self._database):
                 continue
-            (exported,) = next(iter(connection.execute(b"SELECT pg_catalog.pg_export_snapshot()")))
-            if _tables(connection, left_out) <= tables:
-                break
-            connection.execute(b"ROLLBACK")
-        else:
+            exported = self._exported()
+            if _tables(self._connection, left_out) <= tables:
+                return exported
+            self._connection.execute(b"ROLLBACK")
+        raise DumpFailed(
+            f"{self._database}: tables come and go faster than they can be locked",
+            cure="back up when it is calmer, or exclude them (`tables.exclude`)",
+        )
+
+    def _unlocked(self, tables: set[str]) -> str:
+        """Take it without locks; what became of the tables is asked when the tool has its own."""
+        self._connection.execute(self._begin)
+        exported = self._exported()
+        files = _files(self._connection)
+        self._files = {oid: (name, file) for oid, (name, file) in files.items() if name in tables}
+        return exported
+
+    def _exported(self) -> str:
+        ((name,),) = self._connection.execute(b"SELECT pg_catalog.pg_export_snapshot()")
+        return str(name)
+
+    def begun(self) -> None:
+        """Let go: the tool has its own locks. Raises DumpFailed where a table is not as it was."""
+        self._connection.execute(b"ROLLBACK")
+        if self._files is None:
+            return
+        now = _files(self._connection)
+        changed = sorted(name for oid, (name, file) in self._files.items() if now.get(oid) != (name, file))
+        if changed:
             raise DumpFailed(
-                f"{plan.database}: tables come and go faster than they can be locked",
-                cure="back up when it is calmer, or exclude them (`tables.exclude`)",
+                f"{self._database}: truncated, rewritten or made anew while the dump began, so that rows "
+                f"may be missing: {few(changed)}",
+                cure="back up again; with a larger max_locks_per_transaction tables are locked beforehand",
             )
-        yield exported
-    finally:
+
+    def close(self) -> None:
+        """Let go, whatever happened."""
         with suppress(psycopg.Error):  # a lost connection shows itself to whoever needs it next
-            connection.execute(b"ROLLBACK")
+            self._connection.execute(b"ROLLBACK")
+
+
+def _files(connection: Connection) -> dict[int, tuple[str, int]]:
+    return {oid: (name, file) for oid, name, file in connection.execute(_FILES)}
 
 
 def _tables(connection: Connection, left_out: list[str]) -> set[str]:
