@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from scripts.sample.clients import ClientError, create_database, drop_database, plain_dump, raw_dump, run_sql
+from tests.unit.made_backups import document_of
 from vya_backupdb.catalog.store import Store
 from vya_backupdb.scratch import ScratchServer
 
@@ -138,7 +139,7 @@ def _other(record: dict[str, Any]) -> str:
 def test_a_hostile_record_is_damage_and_nothing_else(site: Site, database: str) -> None:
     site.fill(database, rows=3)
     path = record_of(site.backup(database))
-    good = path.read_text()
+    good = json.dumps(document_of(path))
     before = site.occupied(database)
     for what, change in RECORDS.items():
         path.write_text(json.dumps(change(json.loads(good))))

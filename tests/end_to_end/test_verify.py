@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from scripts.sample.clients import raw_dump, run_sql
+from tests.unit.made_backups import document_of
 from vya_backupdb.archive.reader import open_archive
 
 from .conftest import Site
@@ -83,16 +84,21 @@ def torn_record(file: Path) -> None:
     record.write_bytes(record.read_bytes()[:-20])
 
 
+def other_metadata(file: Path) -> None:
+    record = next(file.parent.glob("*.json"))
+    record.write_bytes(record.read_bytes().replace(b'"rows": 3', b'"rows": 4'))
+
+
 def another_hash(file: Path) -> None:
     record = next(file.parent.glob("*.json"))
-    text = json.loads(record.read_text())
+    text = document_of(record)
     text["file"]["sha256"] = "0" * 64
     record.write_text(json.dumps(text))
 
 
 def more_rows(file: Path) -> None:
     record = next(file.parent.glob("*.json"))
-    text = json.loads(record.read_text())
+    text = document_of(record)
     text["contents"]["rows"] += 1
     record.write_text(json.dumps(text))
 
@@ -102,7 +108,8 @@ def more_rows(file: Path) -> None:
     [
         (cut, "not the"),
         (Path.unlink, "is missing"),
-        (torn_record, "record"),
+        (torn_record, "metadata"),
+        (other_metadata, "the metadata is not as it was written"),
         (another_hash, "its sha256 is not the one in its metadata"),
         (more_rows, "3 rows in the script, 4 in its metadata"),
     ],
@@ -137,7 +144,7 @@ def test_users_are_verified_among_the_others(site: Site, database: str) -> None:
     site.run("users", "backup", "--instance", "source")
     (record,) = site.store.rglob("@users_*.json")
     assert {one["database"] for one in verified(site, "--all")["verified"]} == {database, "@users"}
-    text = json.loads(record.read_text())
+    text = document_of(record)
     text["contents"]["objects"] = {"user": 1_000}
     record.write_text(json.dumps(text))
     done = verified(site, "--all", code=3)

@@ -54,9 +54,16 @@ def put(store: Store, database: str = "shop", *, at: datetime = MOMENT, instance
 def resized(record: Path, size: int) -> None:
     """Give a backup a file of another size, and the record that tells it."""
     record.with_name(record.name.replace(RECORD_SUFFIX, ".sql.zst")).write_bytes(b"x" * size)
-    text = json.loads(record.read_text())
-    text["file"]["bytes"] = size
-    record.write_text(json.dumps(text))
+    document = document_of(record)
+    document["file"]["bytes"] = size
+    record.write_text(json.dumps(document))
+
+
+def document_of(record: Path) -> dict[str, Any]:
+    """Give a record to be written with other values: without its check, as older ones are."""
+    document: dict[str, Any] = json.loads(record.read_text())
+    del document["check"]
+    return document
 
 
 def new_store(folder: Path) -> Store:

@@ -55,9 +55,24 @@ def test_a_record_survives_being_written_and_read(tmp_path: Path) -> None:
     assert read_record(path) == record
 
 
+def test_a_record_with_one_other_byte_is_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "r.json"
+    good = record_bytes(make_record())
+    for place in range(len(good)):
+        path.write_bytes(good[:place] + bytes([good[place] ^ 1]) + good[place + 1 :])
+        with pytest.raises(VerificationError):
+            read_record(path)
+
+
+def test_a_record_made_before_there_was_a_check_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "r.json"
+    path.write_text(make_record().model_dump_json(indent=2))
+    assert read_record(path) == make_record()
+
+
 @pytest.mark.parametrize("name", ["../x.sql.zst", "a/b.sql", "", "/etc/passwd"])
 def test_a_record_never_leads_out_of_its_folder(tmp_path: Path, name: str) -> None:
-    document = json.loads(record_bytes(make_record()))
+    document = make_record().model_dump(mode="json")
     document["file"]["name"] = name
     path = tmp_path / "r.json"
     path.write_text(json.dumps(document))
@@ -67,7 +82,7 @@ def test_a_record_never_leads_out_of_its_folder(tmp_path: Path, name: str) -> No
 
 @pytest.mark.parametrize("name", [".", ".."])
 def test_a_record_never_names_a_folder(tmp_path: Path, name: str) -> None:
-    document = json.loads(record_bytes(make_record()))
+    document = make_record().model_dump(mode="json")
     document["file"]["name"] = name
     (tmp_path / "r.json").write_text(json.dumps(document))
     with pytest.raises(VerificationError, match="folder"):
@@ -75,7 +90,7 @@ def test_a_record_never_names_a_folder(tmp_path: Path, name: str) -> None:
 
 
 def test_the_times_of_a_record_are_in_utc_whatever_their_offset(tmp_path: Path) -> None:
-    document = json.loads(record_bytes(make_record()))
+    document = make_record().model_dump(mode="json")
     document["snapshot_at"] = "2026-11-23T05:00:00+14:00"
     (tmp_path / "r.json").write_text(json.dumps(document))
     assert read_record(tmp_path / "r.json").snapshot_at.isoformat() == "2026-11-22T15:00:00+00:00"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -129,18 +130,38 @@ class BackupRecord(_Record):
 
 def read_record(path: Path) -> BackupRecord:
     """Read and check one record. Raises VerificationError where it is not one; OSError as it comes."""
+    text, mark, check = path.read_bytes().rpartition(_CHECK)
+    if not mark:  # made before there was a check
+        text, check = check, b""
+    elif check != _check(text):
+        raise VerificationError(f"{path}: the metadata is not as it was written", cure=_without_it(path))
     try:
-        return BackupRecord.model_validate_json(path.read_bytes())
+        return BackupRecord.model_validate_json(text + _END if mark else text)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"])) or "document"
+        where = ".".join(map(str, first["loc"]))[:_LONGEST_PLACE] or "document"
         raise VerificationError(
-            f"{path}: not a metadata record of this program ({where}: {first['msg']})",
-            cure="without it the backup can still be restored: move it away, then restore --file "
-            f"{path.with_suffix('.sql')}... --target-database NAME",
+            f"{path}: not a metadata record of this program ({where}: {first['msg']})", cure=_without_it(path)
         ) from None
 
 
 def record_bytes(record: BackupRecord) -> bytes:
-    """Give the record as it is stored: indented JSON."""
-    return record.model_dump_json(indent=2).encode() + b"\n"
+    """Give the record as it is stored: indented JSON whose last value is the SHA-256 of all before it."""
+    text = record.model_dump_json(indent=2).encode().removesuffix(_END)
+    return text + _CHECK + _check(text)
+
+
+_END: Final = b"\n}"
+_CHECK: Final = b',\n  "check": "'
+_LONGEST_PLACE: Final = 80
+
+
+def _check(text: bytes) -> bytes:
+    return hashlib.sha256(text).hexdigest().encode() + b'"' + _END + b"\n"
+
+
+def _without_it(path: Path) -> str:
+    return (
+        "without it the backup can still be restored: move it away, then restore --file "
+        f"{path.with_suffix('.sql')}... --target-database NAME"
+    )
