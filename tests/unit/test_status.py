@@ -67,6 +67,29 @@ def test_a_server_that_was_not_reached_is_an_attempt_at_each_database(
     assert [one.failed for one in asked()] == ["access denied", None]
 
 
+def test_the_last_attempt_is_the_one_noted_last_though_the_clock_was_set_back(
+    store: Store, asked: Callable[..., list[DatabaseStatus]]
+) -> None:
+    put(store, at=NOW - timedelta(days=1))
+    note(store, "backup", hours_ago=3, database="shop")
+    note(store, "backup failed", hours_ago=9, error="no route")
+    assert [one.failed for one in asked()] == ["no route"]
+    note(store, "backup", hours_ago=12, database="shop")
+    assert [one.failed for one in asked()] == [None]
+
+
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00+14:00", "2026-11-28", "soon", 5, None])
+def test_an_entry_without_a_time_that_there_is_tells_nothing(
+    store: Store, asked: Callable[..., list[DatabaseStatus]], at: object
+) -> None:
+    put(store, at=NOW - timedelta(days=1))
+    journal.append(
+        store.instance_folder("main"), "backup failed", {"database": "shop", "error": "x", "at": at}
+    )
+    (one,) = asked()
+    assert (one.attempt, one.backups) == (None, 1)
+
+
 def test_a_database_that_is_named_and_was_never_backed_up_is_not_forgotten(
     asked: Callable[..., list[DatabaseStatus]], store: Store
 ) -> None:

@@ -41,16 +41,13 @@ class History:
     attempts: Mapping[str, Attempt]
     """By database, users among them as they are named."""
     of_instance: Attempt | None
-    """A failure of all databases at once."""
+    """A failure of all databases at once, also of those of which nothing else is known."""
     proofs: Mapping[str, Proof]
     """By the stem of the backup file's name."""
 
     def attempt(self, database: str) -> Attempt | None:
         """Give the last attempt at a database; one that failed for the whole instance was one at it too."""
-        own = self.attempts.get(database)
-        if self.of_instance is not None and (own is None or own.at < self.of_instance.at):
-            return self.of_instance
-        return own
+        return self.attempts.get(database, self.of_instance)
 
     def proof(self, file_name: str) -> Proof | None:
         """Give what was found of a backup, by the name of any of its files."""
@@ -76,12 +73,13 @@ def history(folder: Path) -> History:
             attempts[database] = attempt
         elif event == FAILED:
             of_instance = attempt
+            attempts = dict.fromkeys(attempts, attempt)  # whatever the clock said: what comes later counts
     return History(attempts, of_instance, proofs)
 
 
 def _moment(written: Any) -> datetime | None:
     try:
         moment = datetime.fromisoformat(written)
-    except (TypeError, ValueError):
+        return moment.astimezone(UTC) if moment.tzinfo else None
+    except (TypeError, ValueError, OverflowError):  # of the last, UTC does not have it
         return None
-    return moment.astimezone(UTC) if moment.tzinfo else None
