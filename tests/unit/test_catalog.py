@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 
 from tests.unit.made_backups import MOMENT, make_record, put
 from vya_backupdb.catalog import journal
-from vya_backupdb.catalog.naming import file_name
+from vya_backupdb.catalog.naming import date_folder, file_name, timestamp
 from vya_backupdb.catalog.publish import make_folder, published
 from vya_backupdb.catalog.record import read_record, record_bytes
 from vya_backupdb.catalog.store import Store, check_file, newest
 from vya_backupdb.errors import LockedError, Refused, StorageError, VerificationError
 from vya_backupdb.locks import locked
 from vya_backupdb.operations.choose import Selection, choose
+from vya_backupdb.operations.place import new_slot
 
 
 @pytest.fixture
@@ -172,6 +173,31 @@ def test_two_backups_in_one_second_do_not_collide(store: Store) -> None:
     paths = [put(store) for _ in range(12)]
     assert len(set(paths)) == 12
     assert [backup.path for backup in store.backups()] == paths[::-1]
+
+
+def test_a_number_that_was_deleted_is_not_given_again(store: Store) -> None:
+    paths = [put(store) for _ in range(3)]
+    paths[1].unlink()
+    paths[1].with_suffix(".sql.zst").unlink()
+    paths[1].with_suffix(".sha256").unlink()
+    (paths[0].parent / f"{paths[0].stem}x-9.json").touch()
+    assert put(store).stem == f"{paths[0].stem}-4"
+
+
+@pytest.mark.parametrize("database", ["shop", None])
+def test_a_backup_made_after_the_clock_was_set_back_is_the_newest(store: Store, database: str | None) -> None:
+    ahead = MOMENT + timedelta(days=400)
+    name = database or "@users"
+    store.slot("main", database, ahead).open()
+    for stem in (f"{name}_{timestamp(ahead)}", f"{name}_zzz"):
+        (store.instance_folder("main") / name / date_folder(ahead) / f"{stem}.json").touch()
+    for number in (2, 3):
+        slot, (finding,) = new_slot(store, "main", database, MOMENT)
+        slot.file(".json").touch()
+        assert slot.stem == f"{name}_{timestamp(ahead)}-{number}"
+        assert "clock of this machine (2026-03-04 05:06:07 UTC) is behind" in finding.what
+    slot, findings = new_slot(store, "main", database, ahead + timedelta(seconds=1))
+    assert (slot.stem, findings) == (f"{name}_{timestamp(ahead + timedelta(seconds=1))}", ())
 
 
 def test_when_the_record_cannot_be_published_nothing_of_the_backup_stays(store: Store) -> None:

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 USERS = "@users"
 """Stands in place of a database for the users and roles of an instance."""
 
+_STAMP = "%Y%m%dT%H%M%SZ"
+
 _LONGEST = 160
 """Bytes of an encoded name: with time, suffixes and `.partial` it stays below the 255 of all file systems."""
 
@@ -37,7 +39,15 @@ def _encode(character: str, *, first: bool) -> str:
 
 def timestamp(moment: datetime) -> str:
     """Give a UTC time as it stands in file names: `20261123T054849Z`."""
-    return moment.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+    return moment.astimezone(UTC).strftime(_STAMP)
+
+
+def moment_of(stamp: str) -> datetime | None:
+    """Give the time that stands in a file name; None: none does."""
+    try:
+        return datetime.strptime(stamp, _STAMP).replace(tzinfo=UTC)
+    except ValueError:
+        return None
 
 
 def date_folder(moment: datetime) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from vya_backupdb.catalog.naming import USERS, date_folder, file_name, timestamp
+from vya_backupdb.catalog.naming import USERS, date_folder, file_name, moment_of, timestamp
 from vya_backupdb.catalog.publish import make_folder, published, storage_errors
 from vya_backupdb.catalog.record import BackupRecord, read_record, record_bytes
 from vya_backupdb.errors import Refused, VerificationError
@@ -115,17 +115,23 @@ class Store:
     def slot(self, instance: str, database: str | None, moment: datetime) -> Slot:
         """Give the place for a new backup, of users where `database` is None. Nothing is made yet.
 
-        Two in one second get different names.
+        Of two in one second the later has the higher number, also where others have been deleted.
         """
         name = USERS if database is None else file_name(database)
         folder = self.instance_folder(instance) / name / date_folder(moment)
-        first = stem = f"{name}_{timestamp(moment)}"
-        number = 1
-        present = [entry.name for entry in _scan(folder)]
-        while any(entry.startswith(stem + ".") for entry in present):
-            number += 1
-            stem = f"{first}-{number}"
-        return Slot(folder, stem)
+        stem = f"{name}_{timestamp(moment)}"
+        last = max((_number(entry.name, stem) for entry in _scan(folder)), default=0)
+        return Slot(folder, f"{stem}-{last + 1}" if last else stem)
+
+    def newest_name(self, instance: str, database: str | None) -> datetime | None:
+        """Give the time in the name of the newest backup of this machine, or None where there is none.
+
+        Of users where `database` is None.
+        """
+        backups = self.backups(
+            hostname=self.hostname, instance=instance, database=database, users=database is None
+        )
+        return next((moment for backup in backups if (moment := moment_of(backup.order()[0]))), None)
 
     def instances(self) -> list[str]:
         """Give the folders of this machine's instances, as they are named."""
@@ -210,6 +216,16 @@ def folders(path: Path) -> list[str]:
 def files(path: Path) -> list[str]:
     """Give the names of the files in it, as `folders` does."""
     return [entry.name for entry in _scan(path) if entry.is_file(follow_symlinks=False)]
+
+
+def _number(name: str, stem: str) -> int:
+    """Give the number of a file among those of one second; 0: it is of another, or of something else."""
+    number, dot, _ = name.removeprefix(stem).partition(".")
+    if not (name.startswith(stem) and dot):
+        return 0
+    if not number:
+        return 1
+    return int(number[1:]) if number[0] == "-" and number[1:].isdecimal() else 0
 
 
 def _scan(path: Path) -> list[os.DirEntry[str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -29,6 +29,7 @@ from vya_backupdb.model import (
     SectionKind,
     Severity,
 )
+from vya_backupdb.operations.place import new_slot
 from vya_backupdb.operations.progress import Progress
 from vya_backupdb.operations.space import SpaceGuard
 from vya_backupdb.streams.codec import Codec
@@ -86,7 +87,8 @@ def plan_dump(source: Source, tool: DumpTool, database: str, estimated_bytes: in
     """Make the preflight of one database. Raises PreflightFailed with everything that stands in the way."""
     plan = source.connector.plan(database)
     refuse_faults(source.instance, database, plan.findings)
-    slot = source.store.slot(source.instance.id, database, datetime.now(UTC))
+    slot, clock = new_slot(source.store, source.instance.id, database, datetime.now(UTC))
+    plan = replace(plan, findings=(*plan.findings, *clock))
     with _command(source, tool, plan) as command:
         options = _printable(command.argv[1:])
     return PlannedDump(plan, tool, slot, slot.file(source.codec.extension), options, estimated_bytes)

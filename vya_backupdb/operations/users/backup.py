@@ -15,8 +15,9 @@ from vya_backupdb.catalog.publish import published, storage_errors
 from vya_backupdb.catalog.record import BackupRecord, Contents
 from vya_backupdb.catalog.store import Slot
 from vya_backupdb.errors import Refused
-from vya_backupdb.model import Section
+from vya_backupdb.model import Finding, Section
 from vya_backupdb.operations.dump import Dumped, Source, archive_file, from_tool
+from vya_backupdb.operations.place import new_slot
 from vya_backupdb.operations.space import SpaceGuard
 from vya_backupdb.streams.codec import CODEC_NAMES, Codec
 
@@ -36,6 +37,7 @@ class UsersOutput:
 
     slot: Slot
     codec: Codec
+    findings: tuple[Finding, ...] = ()
 
     @classmethod
     def at(cls, path: Path) -> UsersOutput:
@@ -53,7 +55,8 @@ class UsersOutput:
 
 
 def _in_the_store(source: Source) -> UsersOutput:
-    return UsersOutput(source.store.slot(source.instance.id, None, datetime.now(UTC)), source.codec)
+    slot, clock = new_slot(source.store, source.instance.id, None, datetime.now(UTC))
+    return UsersOutput(slot, source.codec, clock)
 
 
 def plan_users(source: Source, output: UsersOutput | None, *, system: bool) -> PlannedUsers:
@@ -112,6 +115,6 @@ def dump_users(source: Source, output: UsersOutput | None, *, system: bool) -> D
                 largest_statement=written.largest_statement,
                 objects=dict(kinds),
             ),
-            warnings=(*script.notes, *from_tool(script.tool, ())),
+            warnings=(*place.findings, *script.notes, *from_tool(script.tool, ())),
         )
         return Dumped(record, slot.publish_record(record))
