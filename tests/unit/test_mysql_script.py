@@ -226,13 +226,6 @@ def test_history_settings_are_restored_at_a_cut_and_made_again_behind_it() -> No
     assert b"".join(s.body for s in found).count(restore) == 3
 
 
-def test_a_variable_that_is_not_utf_8_is_restored_at_a_cut_by_its_bytes() -> None:
-    script = b"SET @saved_\xc3 = @@sql_mode;\n" + rows(b"t", [b"1"], [b"2"])
-    found = of_kind(sections(script, trailer=False, section_bytes=1), SectionKind.ROWS)
-    assert [s.rows for s in found] == [1, 1]
-    assert found[0].body.endswith(b"SET sql_mode=@saved_\xc3;\n")
-
-
 def test_autocommit_around_rows_is_not_repeated_at_a_cut() -> None:
     script = dump(locked_rows(b"t", [b"1"], [b"2"]))
     assert b"".join(s.body for s in sections(script, section_bytes=1)) == script

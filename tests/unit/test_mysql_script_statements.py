@@ -119,6 +119,18 @@ def test_restoring_the_binary_log_setting_is_skipped_without_a_word() -> None:
         b"SET GLOBAL max_connections = 1",
         b"SET PERSIST max_connections = 1",
         b"SET PASSWORD = 'x'",
+        b"SET NAMES utf8mb4, GLOBAL max_connections = 1",
+        b"SET CHARACTER SET utf8mb4, @@global.max_connections = 1",
+        b"SET @x = other.f()",
+        b"SET @x = (SELECT 1 FROM other.t)",
+        b"SET SQL_MODE = CONCAT('NO_BACKSLASH', '_ESCAPES')",
+        b"SET SQL_MODE = 'NO_BACKSLASH' '_ESCAPES'",
+        b"SET SQL_MODE = 'NO_\\BACKSLASH_ESCAPES'",
+        b"SET SQL_MODE = 0x4E4F5F4241434B534C4153485F45534341504553",
+        b"SET SQL_MODE = 1048576 | 4",
+        b"SET @'a\\b' = 'x'",
+        b"SET @saved_\xc3\xa9 = @@sql_mode",  # for MySQL the same as @saved_e
+        b"SET character_set_client = 28",
         b"DROP TABLE IF EXISTS t, other.t",
         b"DROP VIEW v, other.v",
         b"ALTER TABLE t RENAME TO other.t",
@@ -152,6 +164,22 @@ def test_what_leaves_the_database_or_is_for_the_client_is_refused(statement: byt
     assert found.action is Action.REFUSE
     assert found.reason
     assert 2 <= found.offset <= 2 + statement.index(statement.split()[-1])
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        b"SET NAMES utf8mb4 COLLATE 'utf8mb4_bin'",
+        b"SET CHARACTER SET DEFAULT",
+        b"SET @OLD_SQL_MODE=@@SQL_MODE, SQL_MODE='ANSI,STRICT_TRANS_TABLES'",
+        b"/*!40101 SET SQL_MODE=IFNULL(@OLD_SQL_MODE, '') */",
+        b"SET @`saved x` = @@session.sql_mode, foreign_key_checks = OFF, x = -1, y = 0.5, z = DEFAULT",
+        b"SET SQL_MODE = 1048580",
+        b"SET TIMESTAMP=DEFAULT",
+    ],
+)
+def test_what_the_tools_set_is_set(statement: bytes) -> None:
+    assert only(statement + b";\n").action is Action.EXECUTE
 
 
 @pytest.mark.parametrize("line", [b"system ls", b"\\. x.sql", b"use other", b"QUIT"])

@@ -57,6 +57,14 @@ _SCOPES: Final = {
 _NAMES_SETS = ("character_set_client", "character_set_results", "collation_connection")
 _OTHER_SET_STATEMENTS: Final = {"ROLE", "DEFAULT", "TRANSACTION", "STATEMENT", "RESOURCE"}
 
+_VALUE: Final = re.compile(
+    rb"-?(?:[0-9]++(?:\.[0-9]++)?+|[A-Za-z_][A-Za-z0-9_]*+)"
+    rb"|'[^'\\\x80-\xff]*+'|\"[^\"\\\x80-\xff]*+\"|`[^`\x80-\xff]++`"
+)
+_VARIABLE: Final = re.compile(
+    rb"@@?[A-Za-z0-9_.$]++|@(?:`[^`\x80-\xff]++`|'[^'\\\x80-\xff]++'|\"[^\"\\\x80-\xff]++\")"
+)
+
 HARMLESS: Final = frozenset(
     {
         "autocommit",
@@ -73,7 +81,11 @@ HARMLESS: Final = frozenset(
 
 
 def assignments(text: bytes, modes: Modes) -> tuple[Assignment, ...] | None:
-    """Take a SET statement apart; None for one that sets no variables, or is not understood."""
+    """Take a SET statement apart; None for one that sets no variables, or is not understood.
+
+    Values are what the tools write: a number, word or string, a variable, or `IFNULL(@x, ...)`. What another
+    expression makes of the sql_mode is the server's knowledge alone, and the script would be read wrongly.
+    """
     pieces = [piece for piece in tokens(text, modes) if piece[0] not in (Token.OPEN, Token.CLOSE)]
     if not pieces or _word(text, pieces[0]) != "SET" or len(pieces) == 1:
         return None
@@ -112,10 +124,12 @@ def _by_comma(text: bytes, pieces: Iterable[Piece]) -> list[list[Piece]]:
 
 
 def _names(text: bytes, pieces: Sequence[Piece]) -> tuple[Assignment, ...] | None:
-    if not pieces:
+    if len(pieces) not in (1, 3) or (len(pieces) == 3 and _word(text, pieces[1]) != "COLLATE"):
+        return None
+    if not all(_VALUE.fullmatch(text, piece[1], piece[2]) for piece in pieces[::2]):
         return None
     value = _value(text, pieces[:1]).lower()
-    collation = _value(text, pieces[2:3]).lower() if len(pieces) > 2 else value
+    collation = _value(text, pieces[2:]).lower() if len(pieces) == 3 else value
     values = (value, value, collation)
     return tuple(
         Assignment(Scope.SESSION, name, given) for name, given in zip(_NAMES_SETS, values, strict=True)
@@ -134,6 +148,8 @@ def _assignment(text: bytes, pieces: Sequence[Piece]) -> Assignment | None:
         scope = _SCOPES[_word(text, target.pop(0))]
     if len(target) != 1 or target[0][0] not in (Token.WORD, Token.NAME, Token.VARIABLE):
         return None
+    if target[0][0] is Token.VARIABLE and not _VARIABLE.fullmatch(text, target[0][1], target[0][2]):
+        return None
     name = text[target[0][1] : target[0][2]].decode("utf-8", "surrogateescape")
     if name.startswith("@@"):
         prefix, dot, rest = name[2:].partition(".")
@@ -145,12 +161,28 @@ def _assignment(text: bytes, pieces: Sequence[Piece]) -> Assignment | None:
     else:
         name = unquoted(name.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
     right = pieces[equals + 1 :]
+    if scope is not Scope.GLOBAL and not _is_told(text, right):
+        return None
+    if scope is Scope.SESSION and name.lower() == "character_set_client" and _value(text, right).isdecimal():
+        return None  # the number of a collation
     references = tuple(
         _user_variable(text[start:end].decode("utf-8", "surrogateescape"))
         for token, start, end in right
         if token is Token.VARIABLE and not text.startswith(b"@@", start)
     )
     return Assignment(scope, name if scope is Scope.USER else name.lower(), _value(text, right), references)
+
+
+def _is_told(text: bytes, pieces: Sequence[Piece]) -> bool:
+    """Tell whether a value is known from what is written."""
+    if len(pieces) == 6 and _word(text, pieces[0]) == "IFNULL":  # IFNULL ( @x , value )
+        signs = [text[start:end] for _, start, end in (pieces[1], pieces[3], pieces[5])]
+        known = _VARIABLE.fullmatch(text, pieces[2][1], pieces[2][2])
+        return signs == [b"(", b",", b")"] and known is not None and _is_told(text, pieces[4:5])
+    if not pieces:
+        return False
+    start, end = pieces[0][1], pieces[-1][2]
+    return _VALUE.fullmatch(text, start, end) is not None or _VARIABLE.fullmatch(text, start, end) is not None
 
 
 def _user_variable(written: str) -> str:
