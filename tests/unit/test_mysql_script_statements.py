@@ -131,6 +131,12 @@ def test_restoring_the_binary_log_setting_is_skipped_without_a_word() -> None:
         b"SET @'a\\b' = 'x'",
         b"SET @saved_\xc3\xa9 = @@sql_mode",  # for MySQL the same as @saved_e
         b"SET character_set_client = 28",
+        # not executed, or not by all servers, so that the script would be read under what is not in force
+        b"SET sql_log_bin = 0, SQL_MODE = 'NO_BACKSLASH_ESCAPES'",
+        b"SET autocommit = 0, @x = 'NO_BACKSLASH_ESCAPES'",
+        b"/*!999999 SET SQL_MODE = 'NO_BACKSLASH_ESCAPES' */",
+        b"/*!80000 SET NAMES gbk */",
+        b"/*M!100000 SET @x = @@sql_mode */",
         b"DROP TABLE IF EXISTS t, other.t",
         b"DROP VIEW v, other.v",
         b"ALTER TABLE t RENAME TO other.t",
@@ -169,6 +175,45 @@ def test_what_leaves_the_database_or_is_for_the_client_is_refused(statement: byt
 @pytest.mark.parametrize(
     "statement",
     [
+        b"CREATE /*!999999 TABLE x */ DATABASE other",
+        b"/*!999999 INSERT INTO t VALUES (1) */ DROP DATABASE other",
+        b"/*M!100100 INSERT INTO t VALUES (1) */ DROP DATABASE other",
+        b"/*!80000 INSERT INTO t VALUES (1) */ DROP DATABASE other",  # MariaDB passes over 50700 to 99999
+        b"/*!999999 SET @a = */ SHUTDOWN",
+        b"/*!999999 SET @a = ' */ DROP DATABASE other -- ' */",
+        b"/*!40000 CREATE*/ /*!999999 TABLE x*/ /*!40000 DATABASE other*/",
+        b"/*!999999 /*!40000 SET @a = */ */ SHUTDOWN",
+        b"INSERT /*!999999 INTO t */ other.t VALUES (1)",
+        b"ALTER TABLE t COMMENT /*!999999 ' */ 'x', RENAME other.t -- ' */",
+        b"/*!999999 /*!999999 /*!999999 /*!999999 /*!999999 /*!999999 SET @a = 1",
+    ],
+)
+def test_what_some_servers_would_read_otherwise_is_refused(statement: bytes) -> None:
+    assert only(statement + b"\n;\n").action is Action.REFUSE
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        b"/*!50003 CREATE*/ /*!50017 DEFINER=`a`@`b`*/ /*!50003 TRIGGER t BEFORE INSERT ON t FOR EACH ROW"
+        b" SET @a=1 */",
+        b"/*!50001 CREATE ALGORITHM=UNDEFINED */\n/*!50013 DEFINER=`a`@`b` SQL SECURITY DEFINER */\n"
+        b"/*!50001 VIEW `v` AS SELECT 1 AS `a` */",
+        b"CREATE TABLE t (a int /*!80023 INVISIBLE */, b int /*!50606 STORAGE DISK */ /*M!100301 COMPRESSED*/"
+        b") /*!50100 PARTITION BY HASH (a) */ /*!80016 ENCRYPTION='N' */",
+        b"/*!50106 CREATE*/ /*!50117 DEFINER=a@b*/ /*!50106 EVENT e ON SCHEDULE EVERY 1 DAY"
+        b" DO SET @a = '/*!' */",
+        b"INSERT INTO t VALUES ('/*!999999 ', 1 /* /*! */)",
+        b"/*M!100400 CREATE OR REPLACE TABLE t (a int) */",
+    ],
+)
+def test_what_the_tools_leave_to_some_servers_is_executed(statement: bytes) -> None:
+    assert only(b"DELIMITER ;;\n" + statement + b"\n;;\nDELIMITER ;\n").action is Action.EXECUTE
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
         b"SET NAMES utf8mb4 COLLATE 'utf8mb4_bin'",
         b"SET CHARACTER SET DEFAULT",
         b"SET @OLD_SQL_MODE=@@SQL_MODE, SQL_MODE='ANSI,STRICT_TRANS_TABLES'",
@@ -176,6 +221,7 @@ def test_what_leaves_the_database_or_is_for_the_client_is_refused(statement: byt
         b"SET @`saved x` = @@session.sql_mode, foreign_key_checks = OFF, x = -1, y = 0.5, z = DEFAULT",
         b"SET SQL_MODE = 1048580",
         b"SET TIMESTAMP=DEFAULT",
+        b"/*M!100616 SET @OLD_NOTE_VERBOSITY=@@NOTE_VERBOSITY, NOTE_VERBOSITY=0 */",
     ],
 )
 def test_what_the_tools_set_is_set(statement: bytes) -> None:

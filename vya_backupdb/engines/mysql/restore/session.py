@@ -11,6 +11,8 @@ import pymysql
 from vya_backupdb.config.models import Instance
 from vya_backupdb.credentials.vault import Credential
 from vya_backupdb.engines.mysql.failures import code_of, connection_failed, is_lost, message_of
+from vya_backupdb.engines.mysql.script.modes import PLAIN
+from vya_backupdb.engines.mysql.script.settings import assignments, changes_reading
 from vya_backupdb.engines.mysql.wire import open_wire
 from vya_backupdb.errors import ConnectionFailed, RestoreError, StatementFailed
 from vya_backupdb.log import get_logger
@@ -176,7 +178,7 @@ class MySQLSession:
         """Mend what can be: settings of another version or flavour. Raises StatementFailed for all else."""
         code = code_of(error)
         if _SET.match(text):
-            if code == _UNKNOWN_SETTING:
+            if code == _UNKNOWN_SETTING and not changes_reading(assignments(text, PLAIN) or ()):
                 log.warning(
                     "setting skipped",
                     database=self._database,

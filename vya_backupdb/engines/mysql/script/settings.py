@@ -197,6 +197,22 @@ def _value(text: bytes, pieces: Sequence[Piece]) -> str:
     return b" ".join(text[start:end] for _, start, end in pieces).decode("utf-8", "surrogateescape")
 
 
+_DECISIVE: Final = ("sql_mode", "character_set_client")
+
+
+def changes_reading(made: Iterable[Assignment]) -> bool:
+    """Tell whether a SET changes how the script is to be read, at once or through a user variable later.
+
+    If a server passes over such a one, what follows is read otherwise than it is executed.
+    """
+    return any(
+        assignment.name in _DECISIVE
+        if assignment.scope is Scope.SESSION
+        else assignment.scope is Scope.USER and assignment.reads in (None, *_DECISIVE)
+        for assignment in made
+    )
+
+
 class Session:
     """The settings in force at a place of a script, as far as the script has set them."""
 

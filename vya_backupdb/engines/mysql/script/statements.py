@@ -7,7 +7,7 @@ restore executes a script out of its order and in several sessions.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from functools import lru_cache
 from typing import Final
@@ -15,7 +15,8 @@ from typing import Final
 from vya_backupdb.engines.mysql.script.definitions import Definition, Head, definition_in
 from vya_backupdb.engines.mysql.script.lexer import COMMANDS
 from vya_backupdb.engines.mysql.script.modes import Modes
-from vya_backupdb.engines.mysql.script.settings import IS_SET, Assignment, Scope, assignments
+from vya_backupdb.engines.mysql.script.readings import is_for_all, readings
+from vya_backupdb.engines.mysql.script.settings import IS_SET, Assignment, Scope, assignments, changes_reading
 from vya_backupdb.engines.mysql.script.tokens import Token, tokens
 from vya_backupdb.model import Action
 
@@ -69,7 +70,33 @@ _LEAVES: Final = "it leaves the database that is restored"
 
 
 def understand(text: bytes, modes: Modes) -> Meaning:
-    """Tell what a statement means; `text` begins with its first word or a conditional comment."""
+    """Tell what a statement means; `text` begins with its first word or a conditional comment.
+
+    It is refused where servers pass over some of its conditional comments and read another statement in the
+    rest.
+    """
+    meaning = _understood(text, modes)
+    if meaning.action is Action.REFUSE:
+        return meaning
+    others = readings(text, modes)
+    if others is None or any(_is_another(meaning, other, modes) for other in others):
+        return _refused(f"{Head(text, modes).excerpt()} means something else to servers of other versions")
+    return meaning
+
+
+def _is_another(meaning: Meaning, text: bytes, modes: Modes) -> bool:
+    if not Head(text, modes).pieces:
+        return False  # a server that passes over all of it
+    return _essence(_understood(text.lstrip(), modes)) != _essence(meaning)
+
+
+def _essence(meaning: Meaning) -> tuple[object, ...]:
+    """Give what makes a statement another one; who its definer is does not."""
+    made = meaning.definition and replace(meaning.definition, definer=None)
+    return meaning.place, meaning.action, meaning.table, made, meaning.assignments
+
+
+def _understood(text: bytes, modes: Modes) -> Meaning:
     if IS_SET.match(text):
         return _set(text, modes)
     head = Head(text, modes)
@@ -104,12 +131,15 @@ def _set(text: bytes, modes: Modes) -> Meaning:
     if any(a.scope is Scope.GLOBAL for a in made):
         return _set_global(names)
     place, saves, restores = _set_place(made)
+    is_skipped = "sql_log_bin" in names or names == {"autocommit"}
+    if (is_skipped or not is_for_all(text)) and changes_reading(made):
+        return _refused("it sets, for some servers only, how the rest of the script is to be read", place)
     if "sql_log_bin" in names:
         said = (
             None if restores or place is Place.FOOTER else "the restore is written to the binary log as usual"
         )
         return Meaning(place, Action.SKIP, said and f"SQL_LOG_BIN: {said}", assignments=made)
-    action = Action.SKIP if names == {"autocommit"} else Action.EXECUTE
+    action = Action.SKIP if is_skipped else Action.EXECUTE
     return Meaning(place, action, assignments=made, saves=saves, restores=restores)
 
 

@@ -57,11 +57,10 @@ def _tokens(ansi_quotes: bool, no_backslash_escapes: bool) -> re.Pattern[bytes]:
     return re.compile(pattern.encode("latin-1"), re.VERBOSE | re.DOTALL)
 
 
-def tokens(text: bytes, modes: Modes) -> Iterator[Piece]:
-    """Give the pieces of a statement without white space and comments, lazily."""
+def tokens(text: bytes, modes: Modes, pos: int = 0) -> Iterator[Piece]:
+    """Give the pieces of a statement, from `pos` on, without white space and comments, lazily."""
     text = masked(text, modes)
     pattern = _tokens(modes.ansi_quotes, modes.no_backslash_escapes)
-    pos = 0
     while True:
         found = pattern.match(text, pos)
         if found is None:
