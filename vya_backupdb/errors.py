@@ -91,6 +91,10 @@ class DumpFailed(BackupError):
     """The dump tool ended badly, fell silent, or its output is not whole."""
 
 
+class HookFailed(BackupError):
+    """A command of `hooks` failed, took too long, or cannot be started."""
+
+
 class RestoreError(VyaBackupDBError):
     """A restore failed after it had begun."""
 

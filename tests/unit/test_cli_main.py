@@ -65,7 +65,7 @@ def test_cheap_options_import_nothing_heavy(option: str) -> None:
         "loaded = {name.partition('.')[0] for name in sys.modules}; "
         "print(sorted(loaded & set(sys.argv[2].split())), file=sys.stderr)"
     )
-    heavy = "pydantic yaml structlog rich cryptography psycopg pymysql zstandard isal filelock"
+    heavy = "pydantic yaml structlog rich cryptography psycopg pymysql zstandard isal filelock apprise"
     done = subprocess.run(
         (sys.executable, "-c", script, option, heavy), capture_output=True, text=True, check=True
     )

@@ -160,7 +160,7 @@ def test_an_unknown_key_names_what_may_be_meant(write: Write, more: str, said: s
     assert "hunter2" not in fault
 
 
-@pytest.mark.parametrize("key", ["checks", "hooks", "notify"])
+@pytest.mark.parametrize("key", ["checks"])
 def test_keys_without_effect_are_unknown(write: Write, key: str) -> None:
     assert "unknown key" in faults(write(INSTANCE + f"    {key}: {{}}\n"))[0]
     assert "unknown key" in faults(write(INSTANCE + f"{key}: {{}}\n"))[0]
@@ -230,6 +230,21 @@ def test_a_fault_of_an_instance_is_named(write: Write, instance: str, said: str)
         ("storage: {min_free: 100%}", "storage.min_free: a share must be below 100%"),
         ("storage: /var/backups", "storage: must hold keys and values"),
         ("logging: {level: loud}", "logging.level: must be one of debug, info, warning or error"),
+        ("hooks: {before: run-it}", 'hooks.before: must be a list: write ["..."]'),
+        ("hooks: {before: [a, 'b | c']}", "hooks.before[1]: no shell reads it"),
+        ("hooks: {before: [a > b]}", "hooks.before[0]: no shell reads it"),
+        ('hooks: {before: ["a \'b"]}', "hooks.before[0]: a quote is not closed"),
+        ("hooks: {after: [/bin/a, --b]}", "hooks.after[1]: an option is no program"),
+        ("hooks: {after: [[]]}", "hooks.after[0]: names no program"),
+        ("hooks: {after: [' ']}", "hooks.after[0]: names no program"),
+        ("hooks: {after: [[sleep, 5]]}", "hooks.after[0][1]: must be text"),
+        ('hooks: {after: [[a, "\\0"]]}', "hooks.after[0]: a character that no program can be given"),
+        ("notify: {urls: json://hunter2}", 'notify.urls: must be a list: write ["..."]'),
+        ("notify: {urls: [hunter2]}", "notify.urls[0]: must be an address as apprise has them"),
+        ("notify: {ping: ftp://hunter2}", "notify.ping: must be an address that begins with https://"),
+        ("notify: {ping: 'http://h/hunter2 x'}", "notify.ping: must be an address that begins"),
+        ("notify: {ping: 'http://[hunter2'}", "notify.ping: must be an address that begins"),
+        ("notify: {ping: 'http://u:hunter2@h/'}", "notify.ping: a user name, a password or #"),
         ("compression: {codec: zstd, codec: gzip}", "compression.codec: written twice, first on line 5"),
     ],
 )
@@ -237,6 +252,7 @@ def test_a_fault_of_a_section_is_named(write: Write, section: str, said: str) ->
     (fault,) = faults(write(INSTANCE + section + "\n"))
     assert fault.startswith("5: ")
     assert said in fault
+    assert "hunter2" not in fault
 
 
 def test_an_id_used_twice_is_found_whatever_else_is_wrong(write: Write) -> None:
@@ -350,6 +366,17 @@ def test_the_usual_places_are_those_of_the_home_folder_and_of_the_system(
 )
 def test_a_retention_that_cannot_be_is_a_fault(write: Write, retention: str, said: str) -> None:
     assert said in faults(write(INSTANCE + f"retention: {retention}\n"))[0]
+
+
+def test_a_hook_is_a_list_of_words_or_a_text_that_is_cut_into_them(write: Write, tmp_path: Path) -> None:
+    hooks = """hooks: {before: ["./a 'b c' $d", [~/e, "", "f\\ng"], /h], timeout: 1h}"""
+    read = load_config(write(INSTANCE + hooks + "\n")).hooks
+    assert read.before == (
+        (str(tmp_path / "a"), "b c", "$d"),
+        (str(Path.home() / "e"), "", "f\ng"),
+        ("/h",),
+    )
+    assert read.timeout == timedelta(hours=1)
 
 
 # ---------------------------------------------------------------------------- the example

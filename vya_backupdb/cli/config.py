@@ -17,6 +17,7 @@ from vya_backupdb.errors import ConnectionFailed, CredentialsError
 from vya_backupdb.log import masked
 from vya_backupdb.operations.connections import InstanceCheck, check_connections
 from vya_backupdb.operations.credentials import compare_ids, examine_ids
+from vya_backupdb.operations.notices.examine import examine
 
 
 @click.group("config")
@@ -32,7 +33,7 @@ def validate(context: CliContext, format: str) -> None:
     config = context.config()
     path = context.config_path()
     ids = [instance.id for instance in config.instances]
-    notes = [*_missing_files(config), *_credential_notes(config)]
+    notes = [*_missing_files(config), *_credential_notes(config), *examine(config, path)]
     document = {"file": path, "valid": True, "instances": ids, "notes": notes}
     emit(format, document, f"{path}: valid, {len(ids)} instances", *(f"note: {note}" for note in notes))
 

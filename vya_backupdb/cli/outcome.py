@@ -17,7 +17,7 @@ def end_with(errors: Sequence[VyaBackupDBError | None], *, mixed: int) -> None:
     0 where all are done, 3 where some are; where none is, their common code, or `mixed` for several.
     """
     failed = [error for error in errors if error is not None]
-    for error in failed:
+    for error in dict.fromkeys(failed):  # what several failed for is one and the same
         to_stderr(f"vya-backupdb: {message(error)}")
     if not failed:
         return

@@ -26,6 +26,7 @@ from pydantic import (
 
 from vya_backupdb.config.base import Model, refuse
 from vya_backupdb.config.keeping import Health, Retention
+from vya_backupdb.config.notices import Hooks, Notify
 from vya_backupdb.config.quantities import Size
 from vya_backupdb.config.tables import TablePatternList
 from vya_backupdb.config.values import (
@@ -317,6 +318,8 @@ class Config(Model):
     retention: Retention | None = None
     """None: nothing is ever deleted."""
     health: Health = Health()
+    hooks: Hooks = Hooks()
+    notify: Notify = Notify()
     credentials: Credentials = Field(default_factory=dict, validate_default=True)
     logging: Logging = Logging()
 

@@ -16,7 +16,8 @@ from pydantic_core import PydanticCustomError
 from vya_backupdb.config.quantities import Size, format_duration, parse_duration, parse_size
 
 
-def _path(value: object, info: ValidationInfo) -> object:
+def as_path(value: object, info: ValidationInfo) -> object:
+    """Make a path absolute."""
     if not isinstance(value, str | Path):
         return value
     text = str(value)
@@ -86,7 +87,7 @@ def _folder_name(value: str) -> str:
     return value
 
 
-ConfigPath = Annotated[Path, BeforeValidator(_path), PlainSerializer(str, return_type=str)]
+ConfigPath = Annotated[Path, BeforeValidator(as_path), PlainSerializer(str, return_type=str)]
 Duration = Annotated[timedelta, BeforeValidator(_duration), PlainSerializer(format_duration, return_type=str)]
 DataSize = Annotated[Size, BeforeValidator(_size), PlainSerializer(str, return_type=str)]
 Text = Annotated[str, AfterValidator(as_text)]

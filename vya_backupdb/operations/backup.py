@@ -88,11 +88,23 @@ def backup(
         try:
             yield from _backup_instance(config, vault, store, instance, request, progress)
         except VyaBackupDBError as error:
-            log.error("backup failed", instance=instance.id, error=error.what)
-            folder = store.instance_folder(instance.id)
-            if not (request.dry_run or isinstance(error, LockedError)) and folder.is_dir():
-                journal.note(folder, instance.id, FAILED, {"database": None, "error": error.what})
-            yield BackupOutcome(instance.id, None, error=error)
+            yield _not_done(store, instance.id, error, dry_run=request.dry_run)
+
+
+def not_begun(config: Config, request: BackupRequest, error: VyaBackupDBError) -> Iterator[BackupOutcome]:
+    """Give what becomes of a request of which nothing may be done: a failed attempt at each instance."""
+    store = Store(config.storage.path, config.storage.hostname)
+    for instance in request.instances:
+        yield _not_done(store, instance, error, dry_run=request.dry_run)
+
+
+def _not_done(store: Store, instance: str, error: VyaBackupDBError, *, dry_run: bool) -> BackupOutcome:
+    """Note that a whole instance was not backed up."""
+    log.error("backup failed", instance=instance, error=error.what)
+    folder = store.instance_folder(instance)
+    if not (dry_run or isinstance(error, LockedError)) and folder.is_dir():
+        journal.note(folder, instance, FAILED, {"database": None, "error": error.what})
+    return BackupOutcome(instance, None, error=error)
 
 
 def _backup_instance(

@@ -1,0 +1,1 @@
+"""What is run around a run of backups (hooks), and who is told how it went (notices, a monitor's ping)."""

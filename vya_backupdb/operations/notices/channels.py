@@ -1,0 +1,78 @@
+"""Send a notice by what apprise knows: e-mail, chats, web hooks. Imported when there is something to send."""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+from importlib.util import find_spec
+from typing import Final
+from urllib.parse import unquote
+
+from pydantic import SecretStr
+
+from vya_backupdb.log import MASK, printable
+from vya_backupdb.operations.notices.send import NotSent
+from vya_backupdb.operations.notices.text import Notice
+
+MISSING: Final = "apprise is not installed"
+CURE: Final = "pip install 'vya-backupdb[notify]'"
+
+_SHORTEST: Final = 4
+"""Letters of a part of an address that is masked: shorter ones are in every word."""
+
+
+def is_installed() -> bool:
+    """Whether the library is there; it is not imported."""
+    return find_spec("apprise") is not None
+
+
+def is_known(address: SecretStr) -> bool:
+    """Whether the library understands an address; nothing is sent."""
+    import apprise
+
+    return apprise.Apprise.instantiate(address.get_secret_value(), suppress_exceptions=True) is not None
+
+
+def send(address: SecretStr, notice: Notice) -> None:
+    """Send a notice. Raises NotSent with what the library said, without any part of the address."""
+    import apprise
+
+    plain = address.get_secret_value()
+    said = _Said()
+    logger = logging.getLogger("apprise")
+    logger.addHandler(said)
+    try:
+        # all in this thread: those that the library would start are waited for at the end of the process
+        sender = apprise.Apprise(asset=apprise.AppriseAsset(async_mode=False, service_timeout=0))
+        if not sender.add(plain):
+            raise NotSent("apprise does not understand the address")
+        kind = apprise.NotifyType.FAILURE if notice.is_failure else apprise.NotifyType.WARNING
+        body_format = apprise.NotifyFormat.TEXT
+        if not sender.notify(notice.body, title=notice.subject, notify_type=kind, body_format=body_format):
+            raise NotSent(without(plain, said.last) or "not accepted")
+    finally:
+        logger.removeHandler(said)
+
+
+class _Said(logging.Handler):
+    """Keeps the last thing that the library says in this thread."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._thread = threading.get_ident()
+        self.last = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.thread == self._thread:
+            self.last = record.getMessage()
+
+
+def without(address: str, text: str) -> str:
+    """Mask every part of an address in a text: which of them are secret, each service says otherwise."""
+    _, _, rest = address.partition("://")
+    parts = {part for form in (rest, unquote(rest)) for part in re.split(r"[:/@?&=#,]+", form)}
+    for part in sorted(parts, key=len, reverse=True):
+        if len(part) >= _SHORTEST:
+            text = re.sub(re.escape(part), MASK, text, flags=re.IGNORECASE)
+    return printable(text)
