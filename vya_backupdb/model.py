@@ -248,6 +248,20 @@ NOTHING_COMING: Final = Coming()
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """The beginning of a server's answer to a query of the configuration."""
+
+    rows: int | None
+    """How many, counted up to two; None: it has none, or the query failed."""
+    value: object = None
+    """The first column of the first row."""
+    is_true: bool = False
+    """Whether that value is what the engine takes for true."""
+    error: str | None = None
+    """What the server said where it failed."""
+
+
+@dataclass(frozen=True, slots=True)
 class DumpTool:
     """The dump tool chosen for a server."""
 

@@ -160,12 +160,6 @@ def test_an_unknown_key_names_what_may_be_meant(write: Write, more: str, said: s
     assert "hunter2" not in fault
 
 
-@pytest.mark.parametrize("key", ["checks"])
-def test_keys_without_effect_are_unknown(write: Write, key: str) -> None:
-    assert "unknown key" in faults(write(INSTANCE + f"    {key}: {{}}\n"))[0]
-    assert "unknown key" in faults(write(INSTANCE + f"{key}: {{}}\n"))[0]
-
-
 @pytest.mark.parametrize(
     ("instance", "said"),
     [
@@ -417,3 +411,12 @@ def test_every_default_in_the_example_is_the_default() -> None:
     full = example.instance("prod-mysql-01")
     for key in ("jobs", "allow_partial", "lock_wait", "dump"):
         assert getattr(full, key) == getattr(plain, key)
+
+
+def test_checks_are_queries_of_databases(write: Write) -> None:
+    instance = load_config(write(INSTANCE + "    checks: {shop: ['SELECT 1']}\n")).instance("shop")
+    assert instance.checks == {"shop": ("SELECT 1",)}
+    (fault,) = faults(write(INSTANCE + "    checks: {shop: ['  ']}\n"))
+    assert "must be one SQL query" in fault
+    (fault,) = faults(write(INSTANCE + "    checks: {shop: SELECT 1}\n"))
+    assert "must be a list" in fault

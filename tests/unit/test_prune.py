@@ -110,6 +110,15 @@ def test_the_last_good_one_stays_whatever_the_rules(
     assert one.judged[0].reasons == ("the last good one",)
 
 
+def test_the_last_one_that_a_drill_proved_stays(store: Store, pruned: Callable[..., PruneOutcome]) -> None:
+    made = nights(store, 6)
+    for record, ok in ((made[4], True), (made[3], False)):
+        name = record.name.replace(RECORD_SUFFIX, ".sql.zst")
+        note(store, "drill", database="shop", file=name, ok=ok)
+    pruned()
+    assert left(store) == [*made[:2], made[4]]
+
+
 def test_the_last_one_that_was_verified_stays(store: Store, pruned: Callable[..., PruneOutcome]) -> None:
     made = nights(store, 6)
     verified(store, made[5], ok=True)

@@ -107,3 +107,23 @@ def test_a_program_that_cannot_be_run_leaves_nothing(run: subprocess.Popen[str],
     assert said(run)[0] == "failed"
     assert run.wait(10) == 0
     assert not (tmp_path / "site").exists()
+
+
+def test_a_server_that_is_kept_lives_on_until_the_supervisor_is_told(
+    run: subprocess.Popen[str], tmp_path: Path
+) -> None:
+    tell(run, order(tmp_path / "site", sys.executable, "-c", "import time; time.sleep(60)"))
+    word, pid = said(run)
+    assert word == "pid"
+    tell(run, "keep")
+    assert said(run) == ["kept"]
+    assert run.stdin is not None
+    run.stdin.close()
+    run.send_signal(signal.SIGHUP)
+    time.sleep(0.3)
+    assert run.poll() is None
+    assert Path(f"/proc/{pid}").exists()
+    run.terminate()
+    run.wait(20)
+    assert not (tmp_path / "site").exists()
+    assert not Path(f"/proc/{pid}").exists()

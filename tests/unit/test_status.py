@@ -164,3 +164,18 @@ def test_the_command_prints_tables_and_documents(
     else:
         (one,) = told["databases"]
         assert one["last_attempt"]["error"] == "no space"
+
+
+def test_the_last_drill_is_told_and_one_that_went_well_is_a_proof(
+    store: Store, asked: Callable[..., list[DatabaseStatus]]
+) -> None:
+    record = put(store, at=NOW - timedelta(hours=3))
+    name = record.name.replace(RECORD_SUFFIX, ".sql.zst")
+    note(store, "drill", hours_ago=2, database="shop", file=name, ok=True)
+    (one,) = asked()
+    assert one.drill is not None
+    assert (one.drill.error, one.drill.file, one.last_proved) == (None, name, NOW - timedelta(hours=2))
+    note(store, "drill", hours_ago=1, database="shop", file=name, ok=False, error="no orders")
+    (one,) = asked()
+    assert one.drill is not None
+    assert (one.drill.error, one.last_proved, one.damaged) == ("no orders", NOW - timedelta(hours=2), ())

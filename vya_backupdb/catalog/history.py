@@ -1,9 +1,9 @@
-"""What the journal of an instance tells of its backups: attempts, and what verification found."""
+"""What the journal of an instance tells of its backups: attempts, verifications and drills."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +15,7 @@ MADE: Final = "backup"
 FAILED: Final = "backup failed"
 """Of a database, or of the whole instance where no database could be reached."""
 VERIFIED: Final = "verify"
+DRILLED: Final = "drill"
 
 
 @dataclass(frozen=True)
@@ -28,10 +29,21 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Proof:
-    """What was found when a backup was verified last."""
+    """What was found when a backup was verified last; a drill that went well has verified it too."""
 
     at: datetime
     ok: bool
+
+
+@dataclass(frozen=True)
+class DrillEntry:
+    """One restore into a throw-away server."""
+
+    at: datetime
+    file: str | None
+    """The name of the backup file; None: none could be chosen."""
+    error: str | None = None
+    """None: it went well."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +56,8 @@ class History:
     """A failure of all databases at once, also of those of which nothing else is known."""
     proofs: Mapping[str, Proof]
     """By the stem of the backup file's name."""
+    drills: Mapping[str, DrillEntry] = field(default_factory=dict)
+    """By database, as it is named."""
 
     def attempt(self, database: str) -> Attempt | None:
         """Give the last attempt at a database; one that failed for the whole instance was one at it too."""
@@ -59,22 +73,42 @@ def history(folder: Path) -> History:
     attempts: dict[str, Attempt] = {}
     of_instance: Attempt | None = None
     proofs: dict[str, Proof] = {}
+    drills: dict[str, DrillEntry] = {}
     for entry in journal.entries(folder):
         event, at = entry["event"], _moment(entry.get("at"))
-        if event not in (MADE, FAILED, VERIFIED) or at is None:
+        if event not in (MADE, FAILED, VERIFIED, DRILLED) or at is None:
             continue
         database, name = entry.get("database"), entry.get("file")
+        if event == DRILLED:
+            _take_drill(entry, at, proofs, drills)
+            continue
         if event == VERIFIED:
             if isinstance(name, str):
                 proofs[stem_of(name)] = Proof(at, entry.get("ok") is True)
             continue
-        attempt = Attempt(at, None if event == MADE else str(entry.get("error", "it is not known why")))
+        attempt = Attempt(at, None if event == MADE else _reason(entry))
         if isinstance(database, str):
             attempts[database] = attempt
         elif event == FAILED:
             of_instance = attempt
             attempts = dict.fromkeys(attempts, attempt)  # whatever the clock said: what comes later counts
-    return History(attempts, of_instance, proofs)
+    return History(attempts, of_instance, proofs, drills)
+
+
+def _take_drill(
+    entry: Mapping[str, Any], at: datetime, proofs: dict[str, Proof], drills: dict[str, DrillEntry]
+) -> None:
+    """Note a drill; where it failed, the file need not be damaged: `verify` says whether it is."""
+    database, name, ok = entry.get("database"), entry.get("file"), entry.get("ok") is True
+    if isinstance(database, str):
+        file = name if isinstance(name, str) else None
+        drills[database] = DrillEntry(at, file, None if ok else _reason(entry))
+    if isinstance(name, str) and ok:
+        proofs[stem_of(name)] = Proof(at, ok=True)
+
+
+def _reason(entry: Mapping[str, Any]) -> str:
+    return str(entry.get("error", "it is not known why"))
 
 
 def _moment(written: Any) -> datetime | None:

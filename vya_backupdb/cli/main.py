@@ -29,6 +29,7 @@ _COMMANDS = {
     "status": ("vya_backupdb.cli.status:command", "How the backups of every database stand."),
     "health": ("vya_backupdb.cli.health:command", "For monitoring: what of the backups needs somebody."),
     "verify": ("vya_backupdb.cli.verify:command", "Prove that backups are whole."),
+    "drill": ("vya_backupdb.cli.drill:command", "Prove that backups restore, in a throw-away server."),
     "prune": ("vya_backupdb.cli.prune:command", "Delete backups that the retention does not keep."),
     "users": ("vya_backupdb.cli.users:group", "Users, roles and grants: back up, list, restore."),
     "config": (

@@ -47,6 +47,15 @@ def selection_options(function: Callable[..., Any]) -> Callable[..., Any]:
     The newest one of an instance's database is meant where neither a time nor a file is given. A command
     that has `--all` too (`everything`) gets a selection with at most an instance and a host for it.
     """
+    return _selecting(function, time_with_all=False)
+
+
+def newest_selection_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the same options where `--all` means the newest of each database: a time may go with it."""
+    return _selecting(function, time_with_all=True)
+
+
+def _selecting(function: Callable[..., Any], *, time_with_all: bool) -> Callable[..., Any]:
 
     @wraps(function)
     def selecting(
@@ -61,7 +70,7 @@ def selection_options(function: Callable[..., Any]) -> Callable[..., Any]:
     ) -> Any:
         _check_one_is_said(latest, at, file)
         if options.get("everything"):
-            if database or latest or at or file:
+            if database or file or ((latest or at) and not time_with_all):
                 raise click.UsageError("--all goes with --instance ID and --host NAME alone")
         elif file is None and not (instance and database):
             raise click.UsageError("say which backup: --instance ID --database NAME, or --file F")

@@ -42,7 +42,7 @@ def command(context: CliContext, instance: str | None, last_backup: bool, summar
 
 
 def _shown(one: DatabaseStatus) -> dict[str, Any]:
-    last, attempt = one.last, one.attempt
+    last, attempt, drill = one.last, one.attempt, one.drill
     return {
         "instance": one.instance,
         "database": one.database,
@@ -62,14 +62,17 @@ def _shown(one: DatabaseStatus) -> dict[str, Any]:
         if attempt
         else None,
         "last_verified_at": one.last_proved,
+        "last_drill": {"at": drill.at, "ok": drill.error is None, "error": drill.error, "file": drill.file}
+        if drill
+        else None,
         "backups": one.backups,
         "damaged": list(one.damaged),
     }
 
 
 def _all(found: Sequence[DatabaseStatus]) -> Iterator[Table]:
-    columns = ("instance", "database", "last good (UTC)", "age", "size", "trend", "last attempt", "verified")
-    table = Table("Backups", columns)
+    columns = ("instance", "database", "last good (UTC)", "age", "size", "trend", "last attempt")
+    table = Table("Backups", (*columns, "verified", "drilled"))
     troubles = Table("What is wrong", ("instance", "database", "what"))
     for one in found:
         table.add(
@@ -81,8 +84,11 @@ def _all(found: Sequence[DatabaseStatus]) -> Iterator[Table]:
             None if one.trend is None else f"{one.trend - 1:+.0%}",
             _attempt(one),
             _day(one.last_proved),
+            _drill(one),
         )
         failed = [f"the last attempt failed: {one.failed}"] if one.failed else []
+        if one.drill is not None and one.drill.error is not None:
+            failed.append(f"the last drill failed: {one.drill.error}")
         for what in (*failed, *one.damaged):
             troubles.add(printable(one.instance), printable(one.database), what)
     yield table
@@ -136,6 +142,12 @@ def _attempt(one: DatabaseStatus) -> str:
     if one.attempt is None:
         return ""
     return f"{'FAILED' if one.attempt.error else 'ok'} {_moment(one.attempt.at)}"
+
+
+def _drill(one: DatabaseStatus) -> str:
+    if one.drill is None:
+        return "never"
+    return f"{'FAILED ' if one.drill.error else ''}{_day(one.drill.at)}"
 
 
 def _moment(moment: datetime) -> str:

@@ -38,6 +38,7 @@ from vya_backupdb.config.values import (
     Identifier,
     Jobs,
     Port,
+    QueryList,
     Text,
     TextList,
 )
@@ -157,6 +158,8 @@ class Instance(Model):
     lock_wait: Duration = timedelta(seconds=60)
     """The longest wait for a lock on the server."""
     dump: Dump = Dump()
+    checks: dict[Text, QueryList] = Field(default_factory=dict)
+    """Of a database, by its name: queries that a drill asks, each of which must give one row that is true."""
     max_age: Duration = timedelta(hours=26)
     """Above that age of the last good backup of a database, `health` is critical."""
 

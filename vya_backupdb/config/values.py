@@ -53,6 +53,13 @@ def as_text(value: str) -> str:
     return value
 
 
+def _query(value: str) -> str:
+    """Refuse what no server takes for a query; it may have several lines."""
+    if not value.strip() or "\0" in value:
+        raise PydanticCustomError("query", "must be one SQL query")
+    return value
+
+
 def as_list(value: object) -> object:
     """Refuse a text where a list is meant."""
     if isinstance(value, str):
@@ -92,6 +99,9 @@ Duration = Annotated[timedelta, BeforeValidator(_duration), PlainSerializer(form
 DataSize = Annotated[Size, BeforeValidator(_size), PlainSerializer(str, return_type=str)]
 Text = Annotated[str, AfterValidator(as_text)]
 TextList = Annotated[tuple[Text, ...], BeforeValidator(as_list)]
+QueryList = Annotated[
+    tuple[Annotated[str, AfterValidator(_query)], ...], BeforeValidator(as_list), Field(min_length=1)
+]
 Identifier = Annotated[str, AfterValidator(_identifier)]
 Host = Annotated[str, AfterValidator(_host)]
 FolderName = Annotated[str, AfterValidator(_folder_name)]

@@ -12,6 +12,7 @@ from vya_backupdb.model import (
     NOTHING_COMING,
     Account,
     AccountScript,
+    Answer,
     Coming,
     DatabaseDefinition,
     DatabaseInfo,
@@ -108,6 +109,29 @@ class Accounts(Protocol):
 
         Raises MissingObject where what it grants on is not there (yet), else StatementFailed.
         """
+        ...
+
+
+class Proofs(Protocol):
+    """Asks one database, over a connection of its own, what proves that it is as it was backed up.
+
+    Every method raises ConnectionFailed where the connection is lost, and RestoreError.
+    """
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *args: object) -> None: ...
+
+    def row_counts(self, names: Sequence[str]) -> Mapping[str, int]:
+        """Count the rows of every table that a dump holds rows of; `names` are those of a script."""
+        ...
+
+    def integrity(self) -> Sequence[Finding]:
+        """Let the server check what it has stored. FAULT: that is damaged; WARNING: worth a word."""
+        ...
+
+    def ask(self, query: str, seconds: int) -> Answer:
+        """Execute one query of the configuration, for so long at most."""
         ...
 
 
@@ -235,6 +259,23 @@ class Connector(Protocol):
 
     def complete(self, database: str, definition: DatabaseDefinition) -> None:
         """Apply last what would stand in the way of a load: settings, ACL, connection limit, comment."""
+        ...
+
+    def stand_in(
+        self,
+        script: Iterator[Section],
+        definition: DatabaseDefinition | None,
+        databases: Collection[str],
+    ) -> Sequence[str]:
+        """Make on a throw-away server what a script and a definition name and it has not; give the names.
+
+        That is owners, grantees and definers, who cannot log in and may do nothing outside of these
+        databases, and tablespaces.
+        """
+        ...
+
+    def proofs(self, database: str) -> Proofs:
+        """Another connection, for proving that a database came back."""
         ...
 
     def accounts(self) -> Accounts:

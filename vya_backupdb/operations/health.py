@@ -111,6 +111,12 @@ def _of_database(config: Config, one: DatabaseStatus, max_age: timedelta | None)
         yield problem(Level.CRITICAL, f"a newer backup is damaged: {what}", "look at what the store lies on")
     yield from _of_size(config, one, problem)
     yield from _of_proof(config, one, problem)
+    if one.drill is not None and one.drill.error is not None:
+        yield problem(
+            Level.WARNING,
+            f"the last drill failed ({one.drill.at:%Y-%m-%d}): {one.drill.error}",
+            f"mend that, then vya-backupdb drill --instance {one.instance} --database {one.database}",
+        )
 
 
 _Make = Callable[[Level, str, str], Problem]

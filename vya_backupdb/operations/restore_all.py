@@ -93,7 +93,7 @@ def restore_all(
     store = Store(config.storage.path, config.storage.hostname)
     selection = request.selection
     result = AllOutcome("")
-    chosen = _choose(store, selection, result)
+    chosen = choose_each(store, selection, result)
     if not result.databases:
         raise Refused(
             f"{store.root}: no backup of a database of {selection.instance}"
@@ -111,11 +111,11 @@ def restore_all(
             if result.conflict is not None:
                 return result
         request = replace(request, coming=_coming(chosen, result.users))
-        _restore_databases(place, chosen, request, confirm, progress, result)
+        restore_databases(place, chosen, request, confirm, progress, result)
     return result
 
 
-def _choose(store: Store, selection: Selection, result: AllOutcome) -> dict[str, Chosen]:
+def choose_each(store: Store, selection: Selection, result: AllOutcome) -> dict[str, Chosen]:
     """Give the backup that is meant of each database; why it cannot be told goes to the result."""
     by_folder: dict[str, list[Backup]] = {}
     for backup in store.backups(hostname=selection.host, instance=selection.instance):
@@ -149,7 +149,7 @@ def _coming(chosen: Collection[str], users: UsersOutcome | None) -> Coming:
     )
 
 
-def _restore_databases(
+def restore_databases(
     place: OpenInstance,
     chosen: Mapping[str, Chosen],
     request: RestoreRequest,
@@ -157,6 +157,10 @@ def _restore_databases(
     progress: Progress,
     result: AllOutcome,
 ) -> None:
+    """Restore the databases of the result that have no error yet, each step with all before the next one.
+
+    What fails for one of them becomes its error.
+    """
     _allow_many_files()
     with ExitStack() as files:
         working: list[tuple[DatabaseOutcome, Restoring]] = []

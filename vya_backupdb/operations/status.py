@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from vya_backupdb.catalog.history import Attempt, History, Proof, history
+from vya_backupdb.catalog.history import Attempt, DrillEntry, History, Proof, history
 from vya_backupdb.catalog.naming import USERS, file_name
 from vya_backupdb.catalog.record import BackupRecord
 from vya_backupdb.catalog.store import Backup, Store, check_file
@@ -38,6 +38,8 @@ class DatabaseStatus:
     """What was found when the newest good backup was verified."""
     last_proved: datetime | None = None
     """When any backup of it that is still there was found whole."""
+    drill: DrillEntry | None = None
+    """The last one, of whichever backup."""
     first: datetime | None = None
     """When the oldest one that can be read was taken."""
     usual_bytes: float | None = None
@@ -126,6 +128,7 @@ def _of_database(
         path=last[0].path if last else None,
         attempt=known.attempt(database),
         proof=known.proof(last[0].path.name) if last else None,
+        drill=known.drills.get(database),
         last_proved=max((proof.at for proof in proofs if proof and proof.ok), default=None),
         first=_first(backups),
         usual_bytes=statistics.median(sizes) if sizes else None,

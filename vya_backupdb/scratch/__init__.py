@@ -11,14 +11,17 @@ from __future__ import annotations
 
 from vya_backupdb.scratch.binaries import Binaries, cache_folder, engine_folders, find_binaries
 from vya_backupdb.scratch.folder import private_folder
-from vya_backupdb.scratch.server import ScratchServer, start
+from vya_backupdb.scratch.server import Kept, ScratchServer, start
+from vya_backupdb.scratch.versions import fitting
 
 __all__ = [
     "Binaries",
+    "Kept",
     "ScratchServer",
     "cache_folder",
     "engine_folders",
     "find_binaries",
+    "fitting",
     "private_folder",
     "start",
 ]

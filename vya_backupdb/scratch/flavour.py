@@ -54,6 +54,10 @@ class Kind(Protocol):
         """Give the path by which clients reach the socket."""
         ...
 
+    def client(self, site: Site) -> tuple[str, ...]:
+        """Give the command that logs in as the superuser, with what it reads written into the site."""
+        ...
+
     def answer(self, site: Site) -> None:
         """Log in as the superuser, and complete what needs a running server.
 

@@ -13,7 +13,6 @@ from vya_backupdb.scratch.process import Order, prepare
 
 _COMMON: dict[str, str | int] = {
     "bind-address": "127.0.0.1",
-    "secure-file-priv": "",
     "innodb-buffer-pool-size": "64M",
     "innodb-fast-shutdown": 2,
     "innodb-doublewrite": 0,
@@ -61,6 +60,7 @@ class _MySQLFamily:
             "port": site.port,
             "pid-file": str(site.folder / "server.pid"),
             "tmpdir": str(temporary),
+            "secure-file-priv": str(temporary),  # what SQL reads and writes of files stays in here
             "init-file": str(first),
         }
         argv = (
@@ -73,6 +73,14 @@ class _MySQLFamily:
 
     def socket(self, site: Site) -> Path:
         return site.folder / "mysqld.sock"
+
+    def client(self, site: Site) -> tuple[str, ...]:
+        options = site.folder / "client.cnf"
+        options.touch(mode=0o600)
+        options.write_text(
+            f"[client]\nuser={self.superuser}\npassword={site.password}\nsocket={self.socket(site)}\n"
+        )
+        return (str(site.binaries.client), f"--defaults-file={options}")
 
     def answer(self, site: Site) -> None:
         """Log in by the socket and by TCP; the password is set by then (`init-file`)."""

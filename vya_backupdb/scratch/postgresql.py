@@ -59,6 +59,11 @@ class PostgreSQL:
         """Give the folder of the socket, which is what libpq takes as host."""
         return site.folder
 
+    def client(self, site: Site) -> tuple[str, ...]:
+        """Give psql by the socket, which asks for no password."""
+        place = (f"--host={site.folder}", f"--port={site.port}", f"--username={self.superuser}")
+        return (str(site.binaries.client), *place, "postgres")
+
     def answer(self, site: Site) -> None:
         """Set the superuser's password through the socket, then log in with it by TCP."""
         import psycopg

@@ -50,6 +50,7 @@ class Supervised:
         self._patience = 0.0
         self._log = folder.path / LOG
         self._said = b""
+        self._is_kept = False
         try:
             with self._log.open("ab") as log:
                 self._supervisor = subprocess.Popen(
@@ -107,8 +108,31 @@ class Supervised:
             return "\n".join(self._log.read_text(errors="replace").splitlines()[-_TAIL:])
         return "(no log)"
 
+    def keep(self) -> int:
+        """Let the server live on when this process ends; give the pid that ends it, with its folder, on TERM.
+
+        Raises ScratchError.
+        """
+        self._write("keep")
+        deadline = time.monotonic() + 30
+        while b"kept\n" not in self._said:
+            if time.monotonic() > deadline or self._supervisor.poll() is not None:
+                raise ScratchError(f"{self.folder}: the server cannot be kept\n{self.log_tail()}")
+            self._listen(1)
+        for stream in (self._supervisor.stdin, self._supervisor.stdout):
+            if stream is not None:
+                stream.close()
+        self._is_kept = True
+        self._supervisor.returncode = 0  # nobody waits for it any more, and Popen need not warn of that
+        return self._supervisor.pid
+
     def stop(self) -> None:
-        """End the server and remove the folder. Raises ScratchError if that does not work in time."""
+        """End the server and remove the folder, unless it is kept.
+
+        Raises ScratchError if that does not work in time.
+        """
+        if self._is_kept:
+            return
         self._write("stop")
         with suppress(OSError):
             if self._supervisor.stdin is not None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import secrets
+import shlex
 import socket as sockets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from vya_backupdb.errors import ScratchError
@@ -27,6 +29,14 @@ _ATTEMPTS = 8
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """How a server that was kept is reached, and how it is ended; each is a line for a shell."""
+
+    connect: str
+    end: str
+
+
+@dataclass(frozen=True, slots=True)
 class ScratchServer:
     """A running throw-away server."""
 
@@ -40,6 +50,8 @@ class ScratchServer:
     pid: int
     """Of the server's main process."""
     log: Path
+    keep: Callable[[], Kept]
+    """Lets it live on after its block; raises ScratchError."""
     host: str = "127.0.0.1"
 
     @property
@@ -81,10 +93,16 @@ def start(
                 password=site.password,
                 pid=server.pid,
                 log=site.folder / "server.log",
+                keep=partial(_keep, kind, site, server),
             )
             return
         finally:
             server.stop()
+
+
+def _keep(kind: Kind, site: Site, server: Supervised) -> Kept:
+    client = kind.client(site)
+    return Kept(connect=shlex.join(client), end=f"kill {server.keep()}")
 
 
 def _launch(kind: Kind, site: Site, server: Supervised, settings: Settings) -> None:

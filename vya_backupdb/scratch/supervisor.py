@@ -7,8 +7,10 @@ SIGTERM. If it is itself killed, the kernel ends the server (PR_SET_PDEATHSIG), 
 the folder.
 
 Its stdin: a line with the folder and the pid of who started it, then a line with the order (see `Order` in
-process.py), both as JSON; any further line means "stop".
-Its stdout: `pid N` when the server has been started, or `failed WHY`; `exited N` when it ended by itself.
+process.py), both as JSON; then "keep", or any other line, which means "stop". After "keep" only SIGTERM, or
+the end of the server, ends the work.
+Its stdout: `pid N` when the server has been started, or `failed WHY`; `kept`; `exited N` when it ended by
+itself.
 """
 
 import contextlib
@@ -42,6 +44,7 @@ class Watch:
         self._poll = select.poll()
         self._poll.register(0, select.POLLIN)
         self._poll.register(self._signals, select.POLLIN)
+        self._starter: int | None = None
 
     def _stop(self, *_: object) -> None:
         self._told = True
@@ -50,9 +53,16 @@ class Watch:
         """Stop when this process ends."""
         with contextlib.suppress(OSError):  # the kernel is too old: the end of stdin must do
             try:
-                self._poll.register(os.pidfd_open(pid), select.POLLIN)
+                self._starter = os.pidfd_open(pid)
+                self._poll.register(self._starter, select.POLLIN)
             except ProcessLookupError:
                 self._told = True
+
+    def stay(self) -> None:
+        """From now on look neither at stdin nor at our starter."""
+        self._poll.unregister(0)
+        if self._starter is not None:
+            self._poll.unregister(self._starter)
 
     def line(self, server: "subprocess.Popen[bytes] | None" = None) -> bytes:
         """Give the next line from stdin; nothing where it is time to stop, or the server has ended."""
@@ -96,6 +106,10 @@ def watch_over(watch: Watch, order: dict[str, Any]) -> None:
     try:
         say(f"pid {server.pid}")
         told = watch.line(server)
+        if told and json.loads(told) == "keep":
+            watch.stay()
+            say("kept")
+            told = watch.line(server)
         if not told and server.poll() is not None:
             say(f"exited {server.returncode}")
             watch.line()

@@ -16,8 +16,9 @@ from vya_backupdb.engines.mysql.positions import positions
 from vya_backupdb.engines.mysql.preflight import plan as preflight
 from vya_backupdb.engines.mysql.queries import Queries, QueryError
 from vya_backupdb.engines.mysql.quoting import identifier
-from vya_backupdb.engines.mysql.restore import target, target_tables
+from vya_backupdb.engines.mysql.restore import stand_ins, target, target_tables
 from vya_backupdb.engines.mysql.restore.needs import needs_of, source_database
+from vya_backupdb.engines.mysql.restore.proofs import MySQLProofs
 from vya_backupdb.engines.mysql.restore.restoring import statements
 from vya_backupdb.engines.mysql.restore.session import MySQLSession
 from vya_backupdb.engines.mysql.users.accounts import MySQLAccounts
@@ -206,6 +207,23 @@ class MySQLConnector:
 
     def complete(self, database: str, definition: DatabaseDefinition) -> None:
         """Nothing of a MySQL database stands in the way of a load, so all of it is there already."""
+
+    # ------------------------------------------------------------------ drill
+
+    def stand_in(
+        self,
+        script: Iterator[Section],
+        definition: DatabaseDefinition | None,
+        databases: Collection[str],
+    ) -> Sequence[str]:
+        """Make the definers that are not there, locked and with rights on these databases only."""
+        needs = needs_of(_Described(script).statements(), self.facts)
+        with _refusals(RestoreError):
+            return stand_ins.make(self._queries, needs.definers, databases)
+
+    def proofs(self, database: str) -> MySQLProofs:
+        """Another connection, for proving that a database came back."""
+        return MySQLProofs(self._instance, self._credential, self.facts, database)
 
     # ------------------------------------------------------------------ accounts
 

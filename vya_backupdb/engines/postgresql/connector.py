@@ -23,9 +23,10 @@ from vya_backupdb.engines.postgresql.positions import positions
 from vya_backupdb.engines.postgresql.preflight import plan as preflight
 from vya_backupdb.engines.postgresql.preflight.filters import filtered
 from vya_backupdb.engines.postgresql.privileges import Unreadable, unreadable
-from vya_backupdb.engines.postgresql.restore import target, target_tables
+from vya_backupdb.engines.postgresql.restore import stand_ins, target, target_tables
 from vya_backupdb.engines.postgresql.restore.completion import complete
 from vya_backupdb.engines.postgresql.restore.needs import needs
+from vya_backupdb.engines.postgresql.restore.proofs import PostgreSQLProofs
 from vya_backupdb.engines.postgresql.restore.requirements import requirements
 from vya_backupdb.engines.postgresql.restore.session import PostgreSQLSession
 from vya_backupdb.engines.postgresql.users.accounts import PostgreSQLAccounts
@@ -318,6 +319,32 @@ class PostgreSQLConnector:
                 f"are not set: {'; '.join(refused)}",
                 cure="mend the cause and execute them, or restore again with --drop",
             )
+
+    # ------------------------------------------------------------------ drill
+
+    def stand_in(
+        self,
+        script: Iterator[Section],
+        definition: DatabaseDefinition | None,
+        databases: Collection[str],
+    ) -> Sequence[str]:
+        """Make the roles and tablespaces that are not there."""
+        named, wanted = requirements(script), _as_ours(definition)
+        roles, tablespaces = set(named.roles), set(named.tablespaces)
+        if wanted is not None:
+            roles |= {wanted.owner, *acl.roles(wanted.acl or ())}
+            roles |= {setting.role for setting in wanted.settings if setting.role is not None}
+            tablespaces.add(wanted.tablespace)
+        with self._errors(RestoreError, "roles cannot be made"):
+            return stand_ins.make(
+                self._main,
+                target.missing_roles(self._main, roles),
+                target.missing_tablespaces(self._main, tablespaces),
+            )
+
+    def proofs(self, database: str) -> PostgreSQLProofs:
+        """Open another connection, for proving that a database came back."""
+        return PostgreSQLProofs(self._instance, self._credential, database)
 
     def accounts(self) -> PostgreSQLAccounts:
         """Give the instance's roles, over this connection."""

@@ -15,7 +15,7 @@ from vya_backupdb.engines.base import Accounts
 from vya_backupdb.errors import MissingObject, Refused, RestoreError, StatementFailed, few
 from vya_backupdb.log import get_logger
 from vya_backupdb.model import Account, Grant
-from vya_backupdb.operations.choose import Selection, choose
+from vya_backupdb.operations.choose import Chosen, Selection, choose
 from vya_backupdb.operations.opened import OpenInstance, opened_instance
 from vya_backupdb.operations.request import target_instance
 from vya_backupdb.operations.users.noted import begun_accounts, noted
@@ -108,38 +108,54 @@ def restore_users(
     with ExitStack() as stack:
         if place is None:
             place = stack.enter_context(opened_instance(store, vault, instance, dry_run=request.dry_run))
-        server, journal = place.connector.accounts(), place.journal
-        waiting = pending_grants(journal)
-        plan = plan_accounts(
-            server,
-            place.connector.facts.account,
-            accounts,
-            needed_by,
-            {(grant.account, grant.what) for grant in waiting},
-        )
-        half_made = begun_accounts(journal)
-        restored = tuple(
-            RestoredAccount(one, half_made=one.standing is Standing.DIFFERS and one.wanted.label in half_made)
-            for one in plan
-        )
-        plan = [one.plan for one in restored if not one.half_made]
-        conflict = _conflict(plan, request.on_conflict)
-        if request.dry_run or conflict is not None:
-            return UsersOutcome(instance.id, chosen.path, restored, conflict)
-        _confirm(plan, request.on_conflict, instance.id, confirm)
-        with noted(journal, instance.id, chosen.record.id if chosen.record else None, restored):
-            _apply(server, restored, request.on_conflict)
-        outcome = UsersOutcome(instance.id, chosen.path, restored)
-        for account in restored:
-            if account.error is not None:
-                log.error(
-                    "user failed",
-                    instance=instance.id,
-                    user=account.plan.wanted.label,
-                    error=account.error.what,
-                )
-        log.info("users restored", instance=instance.id, changed=sum(a.changed for a in restored))
-        return outcome
+        return restore_accounts(place, chosen, accounts, request, confirm, needed_by)
+
+
+def restore_accounts(
+    place: OpenInstance,
+    chosen: Chosen,
+    accounts: Sequence[Account],
+    request: UsersRequest,
+    confirm: Callable[[str], None],
+    needed_by: Mapping[str, str],
+) -> UsersOutcome:
+    """Restore these accounts of a backup onto an instance that is open. Raises as `restore_users` does.
+
+    `needed_by`: of accounts that were not asked for, the one that needs them.
+    """
+    instance = place.instance
+    server, journal = place.connector.accounts(), place.journal
+    waiting = pending_grants(journal)
+    plan = plan_accounts(
+        server,
+        place.connector.facts.account,
+        accounts,
+        needed_by,
+        {(grant.account, grant.what) for grant in waiting},
+    )
+    half_made = begun_accounts(journal)
+    restored = tuple(
+        RestoredAccount(one, half_made=one.standing is Standing.DIFFERS and one.wanted.label in half_made)
+        for one in plan
+    )
+    plan = [one.plan for one in restored if not one.half_made]
+    conflict = _conflict(plan, request.on_conflict)
+    if request.dry_run or conflict is not None:
+        return UsersOutcome(instance.id, chosen.path, restored, conflict)
+    _confirm(plan, request.on_conflict, instance.id, confirm)
+    with noted(journal, instance.id, chosen.record.id if chosen.record else None, restored):
+        _apply(server, restored, request.on_conflict)
+    outcome = UsersOutcome(instance.id, chosen.path, restored)
+    for account in restored:
+        if account.error is not None:
+            log.error(
+                "user failed",
+                instance=instance.id,
+                user=account.plan.wanted.label,
+                error=account.error.what,
+            )
+    log.info("users restored", instance=instance.id, changed=sum(a.changed for a in restored))
+    return outcome
 
 
 def _conflict(plan: Sequence[PlannedAccount], on_conflict: OnConflict) -> Refused | None:

@@ -69,6 +69,11 @@ def missing_roles(connection: Connection, names: Collection[str]) -> list[str]:
     return _missing(connection, "pg_roles", "rolname", names)
 
 
+def missing_tablespaces(connection: Connection, names: Collection[str]) -> list[str]:
+    """Give those of these tablespaces that the server has not."""
+    return _missing(connection, "pg_tablespace", "spcname", names)
+
+
 def _versions(
     connection: Connection, facts: ServerFacts, source: ServerFacts | None, needs: Needs
 ) -> Iterator[Finding]:
@@ -132,7 +137,7 @@ def _things(
     connection: Connection, definition: PostgreSQLDefinition | None, needs: Needs
 ) -> Iterator[Finding]:
     tablespaces = set(needs.named.tablespaces) | ({definition.tablespace} if definition else set())
-    for name in _missing(connection, "pg_tablespace", "spcname", tablespaces):
+    for name in missing_tablespaces(connection, tablespaces):
         yield Finding(
             Severity.FAULT,
             f"the tablespace {name!r} is not on the server",

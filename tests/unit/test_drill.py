@@ -1,0 +1,68 @@
+"""Parts of a drill that need no server: which one fits, and what an answer of a server means."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from vya_backupdb.errors import ScratchError
+from vya_backupdb.model import Answer, Flavour
+from vya_backupdb.operations.drill.proof import differences, judged
+from vya_backupdb.scratch import Binaries, fitting
+
+
+@pytest.mark.parametrize(
+    ("flavour", "recorded", "taken"),
+    [
+        ("mariadb", (10, 11, 18), "10.11.14"),
+        ("mariadb", (10, 6, 1), "10.11.14"),
+        ("mariadb", (11, 4, 2), "11.8.3"),
+        ("mariadb", (11, 9), None),
+        ("postgresql", (17, 1), "17.6"),
+        ("postgresql", (16, 4), "17.6"),
+        ("postgresql", (18, 0), None),
+    ],
+)
+def test_a_server_of_the_same_series_is_taken_else_the_nearest_newer_one_and_never_an_older(
+    monkeypatch: pytest.MonkeyPatch, flavour: Flavour, recorded: tuple[int, ...], taken: str | None
+) -> None:
+    versions = {"mariadb": ("11.8.3", "10.11.14", "10.11.6"), "postgresql": ("17.6", "15.18")}[flavour]
+    found = [Binaries(flavour, version, Path("/server"), Path("/bin")) for version in versions]
+    monkeypatch.setattr("vya_backupdb.scratch.versions.find_binaries", lambda _: found)
+    if taken is None:
+        with pytest.raises(ScratchError, match="only older ones"):
+            fitting(flavour, recorded)
+    else:
+        assert fitting(flavour, recorded).version == taken
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (Answer(1, True, is_true=True), None),
+        (Answer(1, False), "returned False"),
+        (Answer(1, 0), "returned 0 (int)"),
+        (Answer(1, None), "returned NULL"),
+        (Answer(1, "yes  sir\n" * 40), "returned yes sir yes sir"),
+        (Answer(0), "returned no row, not one"),
+        (Answer(2, True, is_true=True), "returned more than one row, not one"),
+        (Answer(None), "returned no rows, for it is no query"),
+        (Answer(None, error="no such table"), "failed: no such table"),
+    ],
+)
+def test_a_check_is_one_row_that_is_true_and_nothing_else(answer: Answer, said: str | None) -> None:
+    result = judged("SELECT 1", answer)
+    assert result.ok == (said is None)
+    assert result.said.startswith(said or "returned True")
+    assert len(result.said) < 130
+
+
+def test_rows_are_compared_both_ways() -> None:
+    assert list(differences({"a": 1, "b": 2, "new": 0}, {"a": 1, "b": 2})) == []
+    found = list(differences({"a": 1, "more": 3}, {"a": 2, "gone": 4, "empty": 0}))
+    assert found == [
+        "a: 1 rows in the server, 2 in the backup",
+        "gone: is not there, and 4 rows of it are in the backup",
+        "more: 3 rows in the server, 0 in the backup",
+    ]

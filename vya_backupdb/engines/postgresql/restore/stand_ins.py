@@ -1,0 +1,43 @@
+"""Roles and tablespaces in place of those that a throw-away server has not."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
+
+import psycopg
+from psycopg import sql
+
+from vya_backupdb.engines.postgresql.connection import Connection
+
+READS_ALL = "pg_read_all_data"
+READS_ALL_SINCE = 140000
+
+
+def make(connection: Connection, roles: Collection[str], tablespaces: Collection[str]) -> Sequence[str]:
+    """Make these, as far as the server lets itself; give what was made.
+
+    The roles cannot log in, and are no superusers: what they own (functions of indexes, materialized views)
+    runs with their rights, and a superuser's reach out of the server. They may read all, for what they were
+    members of at home is not known.
+    """
+    return [*_roles(connection, roles), *_tablespaces(connection, tablespaces)]
+
+
+def _roles(connection: Connection, names: Collection[str]) -> Iterator[str]:
+    for name in sorted(names):
+        role = sql.Identifier(name)
+        with suppress(psycopg.errors.DatabaseError):  # a reserved name: the restore then says so
+            connection.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(role))
+            if connection.info.server_version >= READS_ALL_SINCE:
+                connection.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(READS_ALL), role))
+            yield name
+
+
+def _tablespaces(connection: Connection, names: Collection[str]) -> Iterator[str]:
+    """Make tablespaces without a folder of their own: those of the source lie on other disks."""
+    for name in sorted(names):
+        with suppress(psycopg.errors.DatabaseError):  # before 15 not every minor version has the setting
+            connection.execute("SET allow_in_place_tablespaces = on")
+            connection.execute(sql.SQL("CREATE TABLESPACE {} LOCATION ''").format(sql.Identifier(name)))
+            yield f"tablespace {name}"

@@ -1,0 +1,1 @@
+"""The proof that backups restore: into a throw-away server, which is asked what came back."""
