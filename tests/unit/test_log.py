@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import socket
 import stat
 import subprocess
 import sys
@@ -61,6 +62,53 @@ def test_a_json_line_is_one_document(capsys: pytest.CaptureFixture[str]) -> None
         "path": "/x",
         "rate": None,
     }
+
+
+def fields(entry: bytes) -> dict[str, str]:
+    """Take an entry of journald's protocol apart."""
+    found = {}
+    while entry:
+        name, _, rest = entry.partition(b"\n")
+        size = int.from_bytes(rest[:8], "little")
+        found[name.decode()] = rest[8 : 8 + size].decode()
+        assert rest[8 + size : 9 + size] == b"\n"
+        entry = rest[9 + size :]
+    return found
+
+
+def test_the_journal_gets_each_fact_as_a_field(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(log, "JOURNALD", str(tmp_path / "socket"))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as journal:
+        journal.bind(log.JOURNALD)
+        log.configure(style="journald", file=tmp_path / "file")
+        log.get_logger("vya_backupdb.operations.backup").warning(
+            "dump finished", database="a\nb", bytes=5, password="x", **{"odd-key": [1]}
+        )
+        entry = fields(journal.recv(1 << 20))
+    assert entry == {
+        "MESSAGE": f'dump finished  database="a\\nb" bytes=5 password={MASK} odd-key=[1]',
+        "PRIORITY": "4",
+        "SYSLOG_IDENTIFIER": "vya-backupdb",
+        "VYA_EVENT": "dump finished",
+        "VYA_MODULE": "operations.backup",
+        "VYA_DATABASE": "a\nb",
+        "VYA_BYTES": "5",
+        "VYA_PASSWORD": MASK,
+        "VYA_ODD_KEY": "[1]",
+    }
+    assert logged(capsys) == ""
+    assert "Z warning dump finished  database=" in (tmp_path / "file").read_text()
+
+
+def test_a_line_that_the_journal_does_not_take_goes_to_stderr(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(log, "JOURNALD", str(tmp_path / "absent"))
+    log.configure(style="journald")
+    log.get_logger("x").info("dump finished", database="shop")
+    assert logged(capsys).endswith("info    dump finished  database=shop\n")
 
 
 @pytest.mark.parametrize("style", ["console", "json"])

@@ -64,7 +64,7 @@ def _show_version(context: click.Context, _: click.Parameter, wanted: bool) -> N
 )
 @click.option("-v", "--verbose", count=True, help="Log more; twice: with tracebacks.")
 @click.option("-q", "--quiet", is_flag=True, help="Log errors only.")
-@click.option("--log-format", type=click.Choice(["console", "json"]), help="How log lines look.")
+@click.option("--log-format", type=click.Choice(["console", "json", "journald"]), help="How log lines look.")
 @click.option(
     "--version",
     is_flag=True,

@@ -307,7 +307,7 @@ class Logging(Model):
     """What is logged, and how."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
-    format: Literal["console", "json"] = "console"
+    format: Literal["console", "json", "journald"] = "console"
     file: ConfigPath | None = None
     """Appended to, besides stderr."""
 
