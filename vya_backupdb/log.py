@@ -175,7 +175,7 @@ def _line_and_entry(
 
 
 def _entry(event: Mapping[str, Any]) -> bytes:
-    """Give an event in journald's own protocol (systemd, "Native Journal Protocol"), a field for each fact."""
+    """Give an event in journald's own protocol ("Native Journal Protocol"), a field for each fact."""
     fields = {
         "MESSAGE": _said(event),
         "PRIORITY": str(_PRIORITIES[event["level"]]),
