@@ -204,18 +204,22 @@ FOR_MYSQL = [
     "DROP TABLE IF EXISTS nope, mysql.user;",
     "ALTER TABLE t RENAME TO mysql.t;",
     "DO SETVAL(s, (SELECT 1));",
+    "SET NAMES utf8mb4, GLOBAL max_connections = 77;",
+    "/*!999999 INSERT INTO t VALUES (1) */ SET GLOBAL max_connections = 77;",
 ]
 
 
 def test_a_hostile_dump_is_refused_before_anything_is_changed(site: Site, database: str) -> None:
     site.fill(database, rows=3)
-    mark = b"-- PostgreSQL database dump complete" if site.postgresql else b"-- Dump completed"
+    mark = b"-- PostgreSQL database dump complete" if site.postgresql else b"/*!40103 SET TIME_ZONE=@OLD_"
     head, _, tail = raw_dump(site.source, database).rpartition(mark)
     probe, file = site.folder / "probe", site.folder / "hostile.sql"
-    for line in FOR_POSTGRESQL if site.postgresql else FOR_MYSQL:
-        file.write_bytes(head + line.format(probe=probe).encode() + b"\n" + mark + tail)
-        done = site.run("restore", "--file", str(file), *TO_TARGET, "--target-database", database, code=24)
-        assert str(file) in done.stderr, line
+    lines = [line.format(probe=probe) for line in (FOR_POSTGRESQL if site.postgresql else FOR_MYSQL)]
+    file.write_bytes(head + "\n".join(lines).encode() + b"\n" + mark + tail)
+    done = site.run("restore", "--file", str(file), *TO_TARGET, "--target-database", database, code=24)
+    places = [int(place.replace(",", "")) for place in re.findall(r"byte ([\d,]+)\)?(?:: | of)", done.stderr)]
+    named = [file.read_bytes().count(b"\n", len(head), place) for place in places]
+    assert [lines[number] for number in named] == lines, done.stderr
     assert not probe.exists()
     assert not site.exists(site.target, database)
 
