@@ -147,6 +147,14 @@ def test_restoring_the_binary_log_setting_is_skipped_without_a_word() -> None:
         b"ANALYZE TABLE other.t UPDATE HISTOGRAM ON a",
         b"SELECT SETVAL(`s`, 1) INTO OUTFILE '/tmp/x'",
         b"DO SETVAL(`s`, other.f())",
+        b"DO SETVAL(other.`s`, 1)",
+        b"ANALYZE TABLE t, other.t DROP HISTOGRAM ON a",
+        b"CREATE TABLE t AS SELECT 1 INTO OUTFILE '/tmp/x'",
+        b"CREATE TABLE t (a int) SELECT * FROM other.t",
+        b"CREATE TABLE t TABLE other.t",
+        b"CREATE TABLE t LIKE other.t",
+        b'DROP TABLE "a\\", other.t -- "',
+        b"INSERT INTO t VALUES (@x := 1)",
         b"GRANT ALL ON *.* TO u",
         b"CREATE USER u",
         b"CREATE FUNCTION f RETURNS STRING SONAME 'x.so'",
@@ -205,6 +213,8 @@ def test_what_some_servers_would_read_otherwise_is_refused(statement: bytes) -> 
         b" DO SET @a = '/*!' */",
         b"INSERT INTO t VALUES ('/*!999999 ', 1 /* /*! */)",
         b"/*M!100400 CREATE OR REPLACE TABLE t (a int) */",
+        b"CREATE TABLE t (`select` int, b int GENERATED ALWAYS AS (a + 1)) COMMENT 'AS SELECT' "
+        b"PARTITION BY LIST (a) (PARTITION p VALUES IN (1))",
     ],
 )
 def test_what_the_tools_leave_to_some_servers_is_executed(statement: bytes) -> None:

@@ -65,6 +65,10 @@ class Head:
         shown = b" ".join(self.raw(i) for i in range(min(4, len(self.pieces))))
         return "`" + shown[:60].decode("utf-8", "replace").replace("\n", " ") + "`"
 
+    def is_name(self, index: int) -> bool:
+        """Tell whether a name can stand here: a string is none."""
+        return index >= len(self.pieces) or self.pieces[index][0] is not Token.STRING
+
     def name(self, index: int) -> tuple[bytes | None, bytes, int]:
         """Give the database, the name and what follows, where a name stands."""
         first = unquoted(self.raw(index))
@@ -102,6 +106,8 @@ def definition_in(head: Head) -> Definition | None:
         index += 3
     elif head.words(index, "IF", "EXISTS"):
         index += 2
+    if not head.is_name(index):
+        return None
     database, name, _ = head.name(index)
     return Definition(verb, kind, name, database, definer)
 

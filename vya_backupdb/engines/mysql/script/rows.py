@@ -194,12 +194,17 @@ def _has_clause(end: bytes) -> bool:
 
 
 def counted_slowly(text: bytes, modes: Modes) -> int | None:
-    """Count the rows of any INSERT by its tokens; None for one whose rows a script does not tell (SELECT)."""
+    """Count the rows of any INSERT by its tokens.
+
+    None for one whose rows a script does not tell (SELECT), or that sets a variable (`@x := 1`).
+    """
     rows = depth = 0
     after_values = False
     before = piece = b""
     for token, start, end in tokens(text, modes):
         before, piece = piece, text[start:end]
+        if piece == b"=" and before == b":":
+            return None
         if token is Token.OTHER and piece in b"()":
             depth += 1 if piece == b"(" else -1
             if after_values and depth == 0:

@@ -120,7 +120,7 @@ class Splitter:
                 counted = rows.counted_slowly(text, modes)
                 count = counted or 0
                 if counted is None:
-                    reason = "an INSERT without VALUES: its rows depend on what is loaded before"
+                    reason = "an INSERT of something else than values: it depends on what was executed before"
                     meaning = Meaning(Place.ROWS, Action.REFUSE, reason, meaning.table)
         return self._ended(Part(unit, meaning, modes, self.delimiter, self.session.values, count))
 

@@ -187,6 +187,8 @@ def _create(head: Head) -> Meaning | None:
         return _refused("it loads a function from a shared library into the server")
     if made.database is not None and made.kind not in _MAY_NAME_DATABASE:
         return _refused(f"{head.excerpt()} names a database: {_LEAVES}")
+    if made.kind == "table" and _copies(head):
+        return _refused(f"{head.excerpt()} makes a table of another one, which no dump tool writes")
     if made.kind in _SCHEMA_KINDS or (made.kind == "view" and _is_placeholder(head)):
         return Meaning(Place.SCHEMA, definition=made)
     if made.kind in _POST_KINDS:
@@ -197,6 +199,20 @@ def _create(head: Head) -> Meaning | None:
     if head.name(on + 1)[0] is not None:
         return _refused(f"{head.excerpt()} names a database: {_LEAVES}")
     return Meaning(Place.ALTER, definition=made)
+
+
+def _copies(head: Head) -> bool:
+    """Tell CREATE TABLE ... LIKE, SELECT or TABLE, by words that stand outside of its parentheses."""
+    depth, found = 0, 0
+    for token, start, end in tokens(head.text, head.modes):
+        piece = head.text[start:end]
+        if token is Token.OTHER:
+            depth += (piece == b"(") - (piece == b")")
+        elif token is Token.WORD and (word := piece.upper()) in (b"SELECT", b"LIKE", b"TABLE"):
+            found += word == b"TABLE"
+            if word == b"SELECT" or (depth == 0 and (word == b"LIKE" or found > 1)):
+                return True
+    return False
 
 
 def _is_placeholder(head: Head) -> bool:
@@ -302,12 +318,15 @@ def _setval(head: Head) -> Meaning | None:
     """Sequences: MariaDB's tool writes `DO SETVAL(...)`, older ones `SELECT SETVAL(...)`, no more."""
     is_setval = head.word(1) == "SETVAL" and head.raw(2) == b"("
     closed = [i for i in range(len(head.pieces)) if head.raw(i) == b")"]
-    return Meaning(Place.SCHEMA) if is_setval and closed == [len(head.pieces) - 1] else None
+    is_here = head.name(3)[0] is None
+    return Meaning(Place.SCHEMA) if is_setval and is_here and closed == [len(head.pieces) - 1] else None
 
 
 def _analyze(head: Head) -> Meaning | None:
     """Histograms, which mysqldump --column-statistics makes again."""
-    return Meaning(Place.POST) if head.word(1) == "TABLE" and head.name(2)[0] is None else None
+    database, _, index = head.name(2)
+    is_one = head.word(1) == "TABLE" and database is None and head.raw(index) != b","
+    return Meaning(Place.POST) if is_one else None
 
 
 def _replication(head: Head) -> Meaning | None:
