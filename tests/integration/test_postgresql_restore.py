@@ -430,6 +430,22 @@ def test_a_nul_byte_does_not_cut_a_statement_short(session: PostgreSQLSession) -
 
 
 @pytest.mark.limitation("postgresql-newer-tool")
+@pytest.mark.parametrize("ends", [b"\\", b"\\\\"])
+def test_what_another_reading_of_strings_would_make_several_statements_of_is_not_executed(
+    postgresql: ScratchServer, session: PostgreSQLSession, database: str, ends: bytes
+) -> None:
+    session.execute(Statement(b"CREATE TABLE t (a text, b text)", 0))
+    session.execute(Statement(b"SET standard_conforming_strings = off", 0))
+    hides = b"INSERT INTO t VALUES ('" + ends + b"', '); DROP TABLE t; --')"
+    if len(ends) == 1:  # two statements for the server, one for who takes a backslash for a character
+        with pytest.raises(StatementFailed, match="multiple commands"):
+            session.execute(Statement(hides, 0))
+    else:
+        assert session.execute(Statement(hides, 0)) == 1
+    session.commit()
+    assert run_sql(postgresql, "SELECT to_regclass('t')", database).strip() == "t"
+
+
 def test_a_setting_that_the_server_does_not_know_is_left_out(session: PostgreSQLSession) -> None:
     assert session.execute(Statement(b"SET no_such_timeout = 0", 0)) == 0
     with pytest.raises(StatementFailed, match="invalid value"):

@@ -54,7 +54,8 @@ class PostgreSQLSession:
             if statement.action is Action.COPY:
                 return self._copy(statement)
             with self._connection.cursor() as cursor:
-                cursor.execute(statement.text, prepare=False)
+                # in this form of the protocol the server takes one statement, whatever its strings hide
+                cursor.execute(statement.text, prepare=False, binary=True)
                 match = _ROWS.match(cursor.statusmessage or "")
                 return int(match[1]) if match else 0
         except psycopg.errors.UndefinedObject as error:
