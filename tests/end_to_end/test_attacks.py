@@ -184,6 +184,8 @@ FOR_POSTGRESQL = [
     "UPDATE pg_catalog.pg_database SET datallowconn = false;",
     "SELECT pg_catalog.pg_terminate_backend(0);",
     "TRUNCATE public.t;",
+    "CREATE USER mapping SUPERUSER LOGIN PASSWORD 'x';",
+    "CREATE SUBSCRIPTION s CONNECTION 'host=127.0.0.1' PUBLICATION p;",
 ]
 FOR_MYSQL = [
     "system touch {probe}",

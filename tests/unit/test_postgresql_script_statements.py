@@ -130,6 +130,19 @@ def test_a_command_in_the_midst_of_a_statement_is_refused_where_it_stands() -> N
         (b"INSERT INTO pg_catalog.pg_authid VALUES (1);", "the server's own"),
         (b'INSERT INTO "pg_authid" VALUES (1);', "the server's own"),
         (b"COPY pg_authid FROM stdin;\n\\.\n", "the server's own"),
+        (b"COPY PG_CATALOG.pg_auth_members FROM stdin;\n\\.\n", "the server's own"),
+        (b"INSERT INTO Pg_AuthID VALUES (1);", "the server's own"),
+        (b"INSERT INTO postgres.pg_catalog.pg_authid VALUES (1);", "the server's own"),
+        (b'INSERT INTO U&"pg\\005fcatalog".pg_authid VALUES (1);', "the server's own"),
+        (b"CREATE USER mapping SUPERUSER PASSWORD 'x';", "whole server"),
+        (b"ALTER USER mapping SUPERUSER;", "whole server"),
+        (b"CREATE TABLE a AS SELECT pg_read_file('/etc/passwd');", "no statement of a dump"),
+        (b"CREATE UNLOGGED TABLE IF NOT EXISTS a (b) WITH (fillfactor=70) AS TABLE c;", "no statement of"),
+        (b"CREATE SUBSCRIPTION s CONNECTION 'host=x' PUBLICATION p;", "would connect"),
+        (b"CREATE SUBSCRIPTION s CONNECTION 'connect = false' PUBLICATION p WITH (copy_data);", "would con"),
+        (b"ALTER SUBSCRIPTION s ENABLE;", "would connect"),
+        (b"ALTER SUBSCRIPTION s REFRESH PUBLICATION;", "would connect"),
+        (b"SET allow_system_table_mods = on;", "the server's own"),
     ],
 )
 def test_what_acts_outside_of_the_database_is_refused(statement: bytes, reason: str) -> None:
@@ -157,6 +170,11 @@ def test_what_acts_outside_of_the_database_is_refused(statement: bytes, reason: 
         b"SELECT * FROM pg_catalog.pg_restore_relation_stats('version', '180000'::integer);",
         b"REFRESH MATERIALIZED VIEW public.v;",
         b"INSERT INTO public.pg_authid VALUES (1);",
+        b'INSERT INTO "PG_CATALOG".t VALUES (1);',
+        b"CREATE USER MAPPING IF NOT EXISTS FOR r SERVER s;",
+        b"CREATE TABLE public.a (b integer GENERATED ALWAYS AS ((1)) STORED) PARTITION BY RANGE (b);",
+        b"CREATE SUBSCRIPTION s CONNECTION 'host=x' PUBLICATION p WITH (connect = false, slot_name = 's');",
+        b"ALTER SUBSCRIPTION s OWNER TO r;",
     ],
 )
 def test_what_only_looks_so_is_executed(statement: bytes) -> None:
@@ -170,6 +188,12 @@ CLEAN = (
     b"ALTER TABLE public.a DETACH PARTITION public.b;\nALTER PUBLICATION p DROP TABLE ONLY public.a;\n"
     b"SELECT pg_catalog.lo_unlink('1');\nDROP TABLE public.a;\nDROP EXTENSION hstore;\n"
 )
+
+
+def test_rows_of_the_servers_own_are_refused_whatever_an_index_calls_them() -> None:
+    for body in (b"COPY pg_catalog.x FROM stdin;\n\\.\n", b"INSERT INTO pg_catalog.x VALUES (1);\n"):
+        (statement,) = statements(Section(SectionKind.ROWS, body, object="public.t"))
+        assert statement.action is Action.REFUSE
 
 
 def test_what_clean_drops_is_skipped_for_the_target_is_empty() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final
 
 from vya_backupdb.engines.postgresql.script.copy_block import CLOSE, find_end
@@ -65,7 +66,7 @@ def spans(section: Section) -> Iterator[tuple[Span, Statement]]:
                 raise DumpFailed(f"the rows of {copy_target(text)} have no end in their section")
             lines = memoryview(body)[data:data_end]
             position = data_end + len(CLOSE)
-            reason = _into_catalog(section.object or copy_target(text))
+            reason = _into_catalog(copy_target(text) or "")
             action = Action.REFUSE if reason else Action.COPY
             yield (begin, position), Statement(text[:-1].rstrip(), start, action, reason, copy_data=lines)
             begin = position
@@ -73,7 +74,7 @@ def spans(section: Section) -> Iterator[tuple[Span, Statement]]:
             if part is Part.SETTING:
                 _follow(altered, text)
             may_drop = may_drop and part in (Part.DROP, Part.SETTING)
-            statement = _statement(section, part, text[:-1].rstrip(), start, bool(altered))
+            statement = _statement(section, part, text[:-1].rstrip(), start, bool(altered), lexer.target)
             is_idle = may_drop and part is Part.DROP and not _DROPS_PUBLIC.match(text)
             if is_idle and statement.action is Action.EXECUTE:
                 statement = Statement(statement.text, start, Action.SKIP)
@@ -96,8 +97,10 @@ def _follow(altered: set[str], text: bytes) -> None:
         altered.add(setting.parameter)
 
 
-def _statement(section: Section, part: Part, text: bytes, start: int, altered: bool) -> Statement:
-    reason = _refusal(section, part, text)
+def _statement(
+    section: Section, part: Part, text: bytes, start: int, altered: bool, target: bytes | None
+) -> Statement:
+    reason = _refusal(section, part, text, target)
     if reason is not None:
         return Statement(text, start, Action.REFUSE, reason=reason)
     in_post = section.kind is SectionKind.POST
@@ -132,30 +135,42 @@ _TRANSACTION: Final = frozenset(
 )
 
 
+_TABLES: Final = frozenset((b"TABLE", b"UNLOGGED", b"TEMP", b"TEMPORARY", b"LOCAL", b"GLOBAL"))
+
 _VERBS: Final = frozenset(
     (b"CREATE", b"ALTER", b"DROP", b"COMMENT", b"SECURITY", b"GRANT", b"REVOKE", b"SET", b"RESET", b"REFRESH")
 )
 """What pg_dump writes beside rows, its own functions, and the transactions of large objects."""
 
 
-def _refusal(section: Section, part: Part, text: bytes) -> str | None:
-    """Why the statement must not be executed in the target database; None: it may."""
+def _refusal(section: Section, part: Part, text: bytes, target: bytes | None) -> str | None:
+    """Why the statement must not be executed in the target database; None: it may.
+
+    `target` is the table of an INSERT where it was told already; what a section says of itself is not asked:
+    it stands in the file.
+    """
     if b"\0" in text:
         return "a NUL byte would end the statement early"
     if part is Part.INSERT:
-        return _into_catalog(section.object or insert_target(text, None))
+        return _into_catalog(insert_target(text, target))
+    setting = setting_of(text) if part is Part.SETTING else None
+    if setting is not None and setting.parameter.strip('"') == "allow_system_table_mods":
+        return "it opens the server's own tables"
     cursor = Cursor(text)
     verb = cursor.skip()
     if verb in _TRANSACTION and not _is_large_object_transaction(section, part):
         return f"{decode(verb)}: transactions are the restore's own affair"
     if verb == b"COPY":
         return "COPY reads or writes something else than this script"
-    target = _acted_upon(verb, cursor)
-    if target in _DATABASE:
+    kind = _acted_upon(verb, cursor)
+    if kind in _DATABASE:
         return f"{decode(verb)} ... DATABASE names a database, and it need not be the one restored into"
-    if target in _SERVER_WIDE:
-        return f"{decode(verb)} ... {decode(target)} changes the whole server, not only this database"
-    if (
+    if kind in _SERVER_WIDE:
+        return f"{decode(verb)} ... {decode(kind)} changes the whole server, not only this database"
+    if kind == b"SUBSCRIPTION" and _connects(verb, cursor):
+        return f"{decode(verb)} SUBSCRIPTION would connect to another server"
+    fills_a_table = verb == b"CREATE" and kind in _TABLES and cursor.seek(b"AS")
+    if fills_a_table or (
         verb not in _VERBS
         and not _is_large_object_transaction(section, part)
         and not _is_own_call(part, text)
@@ -178,11 +193,32 @@ def _is_own_call(part: Part, text: bytes) -> bool:
     return verb == b"SELECT" and last == b")" and closed == 1
 
 
-def _into_catalog(table: str | None) -> str | None:
-    name = (table or "").replace('"', "")
-    if name.startswith("pg_catalog.") or (name.startswith("pg_") and "." not in name):
+@lru_cache(maxsize=1024)
+def _into_catalog(table: str) -> str | None:
+    cursor = Cursor(table.encode("utf-8", "surrogateescape"))
+    names = [cursor.identifier()]
+    while cursor.take(b"."):
+        names.append(cursor.identifier())
+    if not all(names):
+        return "rows of a table whose name cannot be told may be the server's own"
+    if "pg_catalog" in names[:-1] or (len(names) == 1 and names[0].startswith("pg_")):
         return f"rows of {table} are the server's own"
     return None
+
+
+def _connects(verb: bytes, cursor: Cursor) -> bool:
+    """Tell whether a statement about a subscription would use its connection; those of pg_dump never do."""
+    if verb == b"ALTER":
+        cursor.name()
+        return not cursor.take(b"OWNER", b"TO")
+    if verb != b"CREATE":
+        return False
+    if cursor.seek(b"WITH"):
+        while cursor.peek():
+            if cursor.take(b"CONNECT", b"=", b"FALSE"):
+                return False
+            cursor.skip()
+    return True
 
 
 def _is_large_object_transaction(section: Section, part: Part) -> bool:
@@ -194,7 +230,9 @@ def _acted_upon(verb: bytes, cursor: Cursor) -> bytes:
     match verb:
         case b"CREATE" | b"ALTER" | b"DROP":
             kind = cursor.skip()
-            return b"" if kind == b"USER" and cursor.peek() == b"MAPPING" else kind
+            # a role may be called "mapping"
+            is_mapping = kind == b"USER" and cursor.peek() == b"MAPPING" and cursor.peek(1) in (b"FOR", b"IF")
+            return b"" if is_mapping else kind
         case b"COMMENT" | b"SECURITY":
             return cursor.peek() if cursor.seek(b"ON") else b""
         case b"GRANT" | b"REVOKE":
