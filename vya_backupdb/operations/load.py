@@ -158,7 +158,8 @@ class Loader:
         """Let the workers take sections from a short queue, so that memory stays bounded."""
         waiting: _Waiting = queue.Queue(maxsize=1)
         readers = ThreadPoolExecutor(min(self._jobs, _MOST_READERS), thread_name_prefix="read")
-        with readers, ThreadPoolExecutor(self._jobs + 1, thread_name_prefix="load") as pool:
+        pool = ThreadPoolExecutor(self._jobs + 1, thread_name_prefix="load")
+        with readers, pool, self._sessions.threads():
             workers = [pool.submit(self._row_worker, waiting) for _ in range(self._jobs)]
             feeder = pool.submit(self._feed_rows, waiting, readers)
             self._sessions.wait_for([feeder, *workers])

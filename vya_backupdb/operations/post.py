@@ -167,7 +167,7 @@ class PostLoader:
                     self._try(own, numbered)
                     own.commit()
 
-        with ThreadPoolExecutor(self._jobs, thread_name_prefix="load") as pool:
+        with ThreadPoolExecutor(self._jobs, thread_name_prefix="load") as pool, self._sessions.threads():
             self._sessions.wait_for([pool.submit(work) for _ in range(min(self._jobs, len(batch)))])
 
     def _try(self, session: Session, numbered: Numbered, *, of_script: bool = True) -> None:

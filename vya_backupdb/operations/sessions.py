@@ -79,19 +79,27 @@ class Sessions:
                 time.sleep(0.05 * 2**attempt)
         raise AssertionError("unreachable")
 
-    # ------------------------------------------------------------------ threads
+    # ------------------------------------------------------------------ its threads
 
-    def wait_for(self, futures: Iterable[Future[None]]) -> None:
-        """Wait for all; at the first failure or interruption stop the others, and raise it."""
-        waiting = set(futures)
+    @contextmanager
+    def threads(self) -> Iterator[None]:
+        """Stop the threads that the block starts and waits for where it is interrupted, wherever that is.
+
+        A pool's own end would wait for them, and they may wait for one that was not started.
+        """
         try:
-            done, pending = wait(waiting, return_when=FIRST_EXCEPTION)
-            if pending or any(future.exception() for future in done):
-                self._halt()
-                wait(pending)
+            yield
         except BaseException:
             self._halt()
             raise
+
+    def wait_for(self, futures: Iterable[Future[None]]) -> None:
+        """Wait for all; at the first failure stop the others, and raise it."""
+        waiting = set(futures)
+        done, pending = wait(waiting, return_when=FIRST_EXCEPTION)
+        if pending or any(future.exception() for future in done):
+            self._halt()
+            wait(pending)
         failures = [error for future in waiting if (error := future.exception())]
         real = [error for error in failures if not isinstance(error, _StopError)]
         if failures:
