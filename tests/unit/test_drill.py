@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
+from tests.unit.made_backups import configured, new_store
+from vya_backupdb.cli.main import main
 from vya_backupdb.errors import ScratchError
 from vya_backupdb.model import Answer, Flavour
 from vya_backupdb.operations.drill.proof import differences, judged
@@ -66,3 +69,21 @@ def test_rows_are_compared_both_ways() -> None:
         "gone: is not there, and 4 rows of it are in the backup",
         "more: 3 rows in the server, 0 in the backup",
     ]
+
+
+@pytest.mark.parametrize(
+    "words", [("--all", "--database", "x"), ("--all", "--file", "f"), ("--latest",), ("--users",)]
+)
+def test_what_cannot_go_together_is_a_question_of_usage(words: tuple[str, ...]) -> None:
+    assert main(["drill", *words]) == 2
+
+
+def test_a_plain_dump_does_not_tell_of_which_server_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = new_store(tmp_path / "store")
+    (tmp_path / "config.json").write_text(json.dumps(configured(store)))
+    (tmp_path / "dump.sql").write_text("-- MySQL dump 10.13\n")
+    words = ("drill", "--file", str(tmp_path / "dump.sql"))
+    assert main(["--config", str(tmp_path / "config.json"), *words]) == 24
+    assert "its metadata is missing" in capsys.readouterr().err

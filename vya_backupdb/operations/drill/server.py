@@ -31,7 +31,7 @@ _MYSQL: Final[Settings] = {
 }
 _SETTINGS: Final[dict[Flavour, Settings]] = {
     "mysql": {**_MYSQL, "innodb-redo-log-capacity": "512M", "disable-log-bin": 1},
-    "mariadb": {**_MYSQL, "innodb-log-file-size": "512M"},
+    "mariadb": {**_MYSQL, "innodb-log-file-size": "128M"},
     "postgresql": {
         "shared_buffers": "256MB",
         "maintenance_work_mem": "256MB",

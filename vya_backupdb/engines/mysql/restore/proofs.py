@@ -7,7 +7,6 @@ from decimal import Decimal
 from typing import Final, Self
 
 import pymysql
-from pymysql.cursors import SSCursor
 
 from vya_backupdb.config.models import Instance
 from vya_backupdb.credentials.vault import Credential
@@ -90,8 +89,8 @@ class MySQLProofs:
         )
         limit = f"max_statement_time = {seconds}" if is_mariadb(self._facts) else _milliseconds(seconds)
         try:
-            wire.query(f"SET SESSION {limit}")
-            with wire.cursor(SSCursor) as cursor:
+            wire.query(f"SET SESSION sql_select_limit = 2, SESSION {limit}")  # two tell that it is not one
+            with wire.cursor() as cursor:
                 cursor.execute(query)
                 if cursor.description is None:
                     return Answer(rows=None)
@@ -99,7 +98,6 @@ class MySQLProofs:
         except (pymysql.err.Error, OSError) as error:
             return Answer(rows=None, error=str(error.args[-1] if error.args else error))
         finally:
-            wire.cut()  # the rest of an answer would be read to its end
             wire.release()
         value = rows[0][0] if rows else None
         return Answer(len(rows), value, is_true=isinstance(value, int | float | Decimal) and value != 0)
