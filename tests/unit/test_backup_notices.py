@@ -82,16 +82,20 @@ def test_hooks_get_what_the_command_prints(
 def test_a_before_hook_that_fails_is_a_failed_attempt_at_every_instance(
     configure: Configure, tmp_path: Path, store: Store, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    config = configure(hooks={"before": ["./keep before 9"], "on_failure": ["./keep on_failure"]})
+    config = configure(
+        hooks={"before": ["./keep before 9"], "on_failure": ["./keep on_failure"]},
+        instances=[{"id": name, "engine": "mysql", "host": "127.0.0.1"} for name in ("main", "other")],
+    )
     assert backed_up(config, "--format", "json") == 20
     out, err = capsys.readouterr()
-    (backup,) = json.loads(out)["backups"]
-    assert "hooks.before[0]" in backup["error"]
+    backups = json.loads(out)["backups"]
+    assert [each["instance"] for each in backups] == ["main", "other"]
+    assert all("hooks.before[0]" in each["error"] for each in backups)
     assert err.count("vya-backupdb: hooks.before[0]") == 1
     (entry,) = journal.entries(store.instance_folder("main"))
     assert (entry["event"], entry["database"]) == ("backup failed", None)
     assert "exit status 9" in entry["error"]
-    assert json.loads((tmp_path / "on_failure.json").read_text())["backups"] == [backup]
+    assert json.loads((tmp_path / "on_failure.json").read_text())["backups"] == backups
 
 
 def test_other_hooks_that_fail_are_printed_and_change_no_status(

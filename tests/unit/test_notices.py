@@ -154,7 +154,7 @@ def test_a_notice_arrives(listener: Listener) -> None:
 def test_a_service_that_refuses_is_told_with_its_reason(absent: str) -> None:
     with listening(status(500)) as listener, pytest.raises(NotSent, match="error=500"):
         channels.send(hook_of(listener.url), NOTICE)
-    with pytest.raises(NotSent, match="onnection error"):
+    with pytest.raises(NotSent, match=r"onnection error .* to \*+\."):  # whose host is part of the address
         channels.send(hook_of(absent), NOTICE)
     with pytest.raises(NotSent, match="does not understand"):
         channels.send(SecretStr(f"nothing://127.0.0.1/{TOKEN}"), NOTICE)
