@@ -144,6 +144,45 @@ def test_what_was_verified_is_told_with_its_time(
     assert one.last_proved == NOW - timedelta(hours=2)
 
 
+def test_the_next_attempt_is_expected_after_the_usual_time(
+    store: Store, asked: Callable[..., list[DatabaseStatus]]
+) -> None:
+    put(store, at=NOW - timedelta(hours=3))
+    for hours in (147, 123, 99, 75):
+        (one,) = asked()
+        assert (one.usual_interval, one.expected_at) == (None, None)
+        note(store, "backup", hours_ago=hours, database="shop")
+    note(store, "backup failed", hours_ago=51, database=None, error="access denied")
+    note(store, "backup", hours_ago=27, database="shop")
+    note(store, "backup", hours_ago=26, database="shop")  # by hand
+    note(store, "backup", hours_ago=3, database="shop")
+    (one,) = asked()
+    assert one.usual_interval == timedelta(hours=24)
+    assert one.expected_at == NOW + timedelta(hours=21)
+
+
+def test_a_clock_that_was_set_back_makes_no_interval(
+    store: Store, asked: Callable[..., list[DatabaseStatus]]
+) -> None:
+    put(store, at=NOW)
+    for hours in (30, 90, 70, 50, 60, 40, 45, 20):
+        note(store, "backup", hours_ago=hours, database="shop")
+    (one,) = asked()
+    assert one.usual_interval == timedelta(hours=20)
+
+
+def test_a_backup_is_overdue_from_where_health_is_critical(
+    store: Store, asked: Callable[..., list[DatabaseStatus]]
+) -> None:
+    put(store, at=NOW - timedelta(hours=3))
+    for hours in (75, 51, 27, 3):
+        note(store, "backup", hours_ago=hours, database="shop")
+    (one,) = asked(max_age="2d")
+    assert one.overdue_from == NOW + timedelta(hours=45)
+    (one,) = asked(databases={"exclude": ["shop"]})  # no new ones will come
+    assert (one.overdue_from, one.expected_at) == (None, None)
+
+
 @pytest.mark.parametrize("words", [[], ["--summary"], ["--last-backup"]])
 def test_the_command_prints_tables_and_documents(
     store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str]
@@ -164,6 +203,26 @@ def test_the_command_prints_tables_and_documents(
     else:
         (one,) = told["databases"]
         assert one["last_attempt"]["error"] == "no space"
+
+
+def test_the_command_tells_what_comes_next(
+    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(store, at=NOW - timedelta(hours=3))
+    for hours in (75, 51, 27, 3):
+        note(store, "backup", hours_ago=hours, database="shop")
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps(configured(store)))
+    assert main(["--config", str(config), "status"]) == 0
+    table = capsys.readouterr().out.partition("What comes next (UTC)\n")[2]
+    assert table.splitlines()[1].split() == (
+        ["main", "shop", "1", "d", "0", "h", "2026-11-29", "09:00", "2026-11-29", "11:00"]
+    )
+    assert main(["--config", str(config), "status", "--format", "json"]) == 0
+    (one,) = json.loads(capsys.readouterr().out)["databases"]
+    assert (one["usual_interval_seconds"], one["expected_at"], one["overdue_from"]) == (
+        86400, "2026-11-29T09:00:00Z", "2026-11-29T11:00:00Z",
+    )  # fmt: skip
 
 
 def test_the_last_drill_is_told_and_one_that_went_well_is_a_proof(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import statistics
+from collections import deque
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +19,10 @@ FAILED: Final = "backup failed"
 """Of a database, or of the whole instance where no database could be reached."""
 VERIFIED: Final = "verify"
 DRILLED: Final = "drill"
+
+_FEWEST_INTERVALS: Final = 3
+_MOST_INTERVALS: Final = 7
+"""Of the last ones between attempts, for the usual one."""
 
 
 @dataclass(frozen=True)
@@ -58,10 +65,21 @@ class History:
     """By the stem of the backup file's name."""
     drills: Mapping[str, DrillEntry] = field(default_factory=dict)
     """By database, as it is named."""
+    moments: Mapping[str, Sequence[datetime]] = field(default_factory=dict)
+    """When each database was tried the last times, oldest first."""
 
     def attempt(self, database: str) -> Attempt | None:
         """Give the last attempt at a database; one that failed for the whole instance was one at it too."""
         return self.attempts.get(database, self.of_instance)
+
+    def usual_interval(self, database: str) -> timedelta | None:
+        """Give the median time from one attempt at a database to the next; None: too few are known.
+
+        A run by hand, or one that was missed, changes little.
+        """
+        pairs = pairwise(self.moments.get(database, ()))
+        intervals = [later - earlier for earlier, later in pairs if later > earlier]  # clocks are set back
+        return statistics.median_low(intervals) if len(intervals) >= _FEWEST_INTERVALS else None
 
     def proof(self, file_name: str) -> Proof | None:
         """Give what was found of a backup, by the name of any of its files."""
@@ -74,6 +92,7 @@ def history(folder: Path) -> History:
     of_instance: Attempt | None = None
     proofs: dict[str, Proof] = {}
     drills: dict[str, DrillEntry] = {}
+    moments: dict[str, deque[datetime]] = {}
     for entry in journal.entries(folder):
         event, at = entry["event"], _moment(entry.get("at"))
         if event not in (MADE, FAILED, VERIFIED, DRILLED) or at is None:
@@ -89,10 +108,13 @@ def history(folder: Path) -> History:
         attempt = Attempt(at, None if event == MADE else _reason(entry))
         if isinstance(database, str):
             attempts[database] = attempt
+            moments.setdefault(database, deque(maxlen=_MOST_INTERVALS + 1)).append(at)
         elif event == FAILED:
             of_instance = attempt
+            for of_database in moments.values():
+                of_database.append(at)
             attempts = dict.fromkeys(attempts, attempt)  # whatever the clock said: what comes later counts
-    return History(attempts, of_instance, proofs, drills)
+    return History(attempts, of_instance, proofs, drills, moments)
 
 
 def _take_drill(

@@ -65,6 +65,9 @@ def _shown(one: DatabaseStatus) -> dict[str, Any]:
         "last_drill": {"at": drill.at, "ok": drill.error is None, "error": drill.error, "file": drill.file}
         if drill
         else None,
+        "usual_interval_seconds": round(one.usual_interval.total_seconds()) if one.usual_interval else None,
+        "expected_at": one.expected_at,
+        "overdue_from": one.overdue_from,
         "backups": one.backups,
         "damaged": list(one.damaged),
     }
@@ -73,6 +76,9 @@ def _shown(one: DatabaseStatus) -> dict[str, Any]:
 def _all(found: Sequence[DatabaseStatus]) -> Iterator[Table]:
     columns = ("instance", "database", "last good (UTC)", "age", "size", "trend", "last attempt")
     table = Table("Backups", (*columns, "verified", "drilled"))
+    coming = Table(
+        "What comes next (UTC)", ("instance", "database", "usually every", "next expected", "overdue from")
+    )
     troubles = Table("What is wrong", ("instance", "database", "what"))
     for one in found:
         table.add(
@@ -86,12 +92,22 @@ def _all(found: Sequence[DatabaseStatus]) -> Iterator[Table]:
             _day(one.last_proved),
             _drill(one),
         )
+        if one.expected_at or one.overdue_from:
+            coming.add(
+                printable(one.instance),
+                printable(one.database),
+                _age(one.usual_interval),
+                _minute(one.expected_at),
+                _minute(one.overdue_from),
+            )
         failed = [f"the last attempt failed: {one.failed}"] if one.failed else []
         if one.drill is not None and one.drill.error is not None:
             failed.append(f"the last drill failed: {one.drill.error}")
         for what in (*failed, *one.damaged):
             troubles.add(printable(one.instance), printable(one.database), what)
     yield table
+    if coming.rows:
+        yield coming
     if troubles.rows:
         yield troubles
 
@@ -152,6 +168,10 @@ def _drill(one: DatabaseStatus) -> str:
 
 def _moment(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M:%S}"
+
+
+def _minute(moment: datetime | None) -> str:
+    return f"{moment:%Y-%m-%d %H:%M}" if moment else ""
 
 
 def _day(moment: datetime | None) -> str:

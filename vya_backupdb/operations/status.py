@@ -47,6 +47,10 @@ class DatabaseStatus:
     backups: int = 0
     damaged: tuple[str, ...] = ()
     """What is wrong with newer backups than `last`."""
+    usual_interval: timedelta | None = None
+    """The median time from one attempt to the next, as far as the journal tells."""
+    max_age: timedelta | None = None
+    """Of the instance; None: the configuration does not take the database any more."""
 
     @property
     def age(self) -> timedelta | None:
@@ -57,6 +61,18 @@ class DatabaseStatus:
     def failed(self) -> str | None:
         """Why the last attempt failed; None: it did not."""
         return self.attempt.error if self.attempt else None
+
+    @property
+    def expected_at(self) -> datetime | None:
+        """When the next attempt comes, if it comes as it usually did: nobody here knows the timers."""
+        if self.attempt is None or self.usual_interval is None or self.max_age is None:
+            return None
+        return self.attempt.at + self.usual_interval
+
+    @property
+    def overdue_from(self) -> datetime | None:
+        """From when on `health` is critical if no backup succeeds before."""
+        return self.last.snapshot_at + self.max_age if self.last and self.max_age else None
 
     @property
     def trend(self) -> float | None:
@@ -89,13 +105,13 @@ def _of_instance(store: Store, instance: Instance, now: datetime) -> Iterator[Da
     names |= {name if name == USERS else file_name(name): name for name in known.attempts}
     for folder_name in sorted({*by_folder, *names}):
         backups = by_folder.get(folder_name, [])
-        yield _of_database(instance.id, names.get(folder_name, folder_name), backups, known, now)
+        yield _of_database(instance, names.get(folder_name, folder_name), backups, known, now)
     if not by_folder and not names:
         yield DatabaseStatus(instance.id, "(all)", now, attempt=known.of_instance)
 
 
 def _of_database(
-    instance: str, database: str, backups: Sequence[Backup], known: History, now: datetime
+    instance: Instance, database: str, backups: Sequence[Backup], known: History, now: datetime
 ) -> DatabaseStatus:
     good: list[tuple[Backup, BackupRecord]] = []
     damaged = []
@@ -120,8 +136,9 @@ def _of_database(
         database = last[1].database
     proofs = (known.proof(backup.path.name) for backup in backups)
     sizes = [record.file.bytes for _, record in good[1:]]
+    is_taken = database == USERS or instance.databases.take(database)
     return DatabaseStatus(
-        instance,
+        instance.id,
         database,
         now,
         last=last[1] if last else None,
@@ -134,6 +151,8 @@ def _of_database(
         usual_bytes=statistics.median(sizes) if sizes else None,
         backups=len(backups),
         damaged=tuple(damaged),
+        usual_interval=known.usual_interval(database),
+        max_age=instance.max_age if is_taken else None,
     )
 
 
