@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from vya_backupdb.engines.mysql.users.accounts import quotes_secret
+from vya_backupdb.engines.mysql.users.parsing import rights_told
 from vya_backupdb.engines.mysql.users.script_reading import accounts_in
+from vya_backupdb.engines.mysql.users.words import UnknownStatementError
 from vya_backupdb.errors import VerificationError
 from vya_backupdb.model import Section, SectionKind
 
@@ -77,6 +79,15 @@ def of_a(body: bytes) -> str:
 )
 def test_what_no_dump_of_accounts_holds_is_refused_with_the_statement(body: bytes, told: str) -> None:
     assert told in of_a(body)
+
+
+def test_a_proxy_is_read_as_every_server_writes_it() -> None:
+    """MariaDB 10.11.18 and before quote its names as strings, and escape nothing in them."""
+    read = rights_told(b"GRANT PROXY ON ``@`%` TO `mysql`@`localhost` WITH GRANT OPTION")
+    assert rights_told(b"GRANT PROXY ON ''@'%' TO 'mysql'@'localhost' WITH GRANT OPTION") == read
+    for unsure in (rb"'a\b'@'%'", b"'a'b'@'%'", b"'a''b'@'%'", b"'a'@`b`", b"'a'"):
+        with pytest.raises(UnknownStatementError):
+            rights_told(b"GRANT PROXY ON " + unsure + b" TO 'm'@'h'")
 
 
 def test_a_name_of_an_account_ends_where_it_ends() -> None:

@@ -22,6 +22,7 @@ from vya_backupdb.engines.mysql.users.rendering import creation
 from vya_backupdb.engines.mysql.users.rights import Right, arranged, as_pattern, marks
 from vya_backupdb.engines.mysql.users.words import UnknownStatementError
 from vya_backupdb.errors import BackupError
+from vya_backupdb.log import masked
 from vya_backupdb.model import Account, Finding, ServerFacts, Severity
 
 _LIMITS: Final = {
@@ -111,7 +112,8 @@ class Accounts:
                 grantee, rights = rights_told(line.encode("utf-8", "surrogateescape"))
             except UnknownStatementError:
                 raise BackupError(
-                    f"{self._queries.instance.id}: a grant of {name.label} cannot be read"
+                    f"{self._queries.instance.id}: a grant of {name.label} is not understood: {masked(line)}",
+                    cure="leave it out (`users: {exclude: [...]}`), and report this line as a bug",
                 ) from None
             if name.host is not None or grantee == name:  # of a role MariaDB tells also what its roles have
                 found += rights
