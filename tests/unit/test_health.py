@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -66,7 +67,7 @@ def test_a_backup_that_is_too_old_is_critical(store: Store, asked: Callable[...,
     put(store, at=NOW - timedelta(hours=27))
     ((level, what),) = said(asked())
     assert level is Level.CRITICAL
-    assert "1d3h old, more than 1d2h" in what
+    assert what == ("the last good backup is 1d3h old, more than 1d2h (max_age); the last attempt: not known")
     assert said(asked({"max_age": "2d"})) == []
     assert asked({"max_age": "2d"}, max_age=timedelta(hours=1)).level is Level.CRITICAL
 
@@ -84,10 +85,11 @@ def test_a_failed_attempt_is_a_warning_while_the_last_good_one_is_fresh(
 
 def test_what_was_never_backed_up_is_critical(store: Store, asked: Callable[..., Health]) -> None:
     note(store, "backup failed", database=None, error="access denied")
-    ((level, what),) = said(asked())
-    assert (level, what) == (
+    (problem,) = asked().problems
+    assert (problem.level, problem.what, problem.cure) == (
         Level.CRITICAL,
-        "was never backed up; the last attempt failed: access denied",
+        "has no good backup; the last attempt failed: access denied",
+        "mend that, then vya-backupdb backup --instance main --all",
     )
     put(store, at=NOW)
     found = asked({"databases": {"include": ["shop", "stock"]}}, max_age=timedelta(days=1))
@@ -124,17 +126,24 @@ def test_a_newer_backup_that_is_damaged_is_critical(store: Store, asked: Callabl
     put(store, at=NOW - timedelta(hours=1)).write_text("{")
     ((level, what),) = said(asked())
     assert level is Level.CRITICAL
-    assert "damaged" in what
+    assert what.startswith("a newer backup than the last good one is damaged: ")
+    for record in store.root.rglob("*.json"):
+        record.write_text("{")
+    assert said(asked())[0] == (Level.CRITICAL, "has no good backup among the 2 in the store")
 
 
 def test_backups_without_a_proof_for_long_are_a_warning(store: Store, asked: Callable[..., Health]) -> None:
     old = put(store, at=NOW - timedelta(days=31))
     put(store, at=NOW)
     ((level, what),) = said(asked())
-    assert (level, "never" in what) == (Level.WARNING, True)
+    assert (level, what) == (
+        Level.WARNING,
+        "no backup was ever verified, and the first is from 31d ago, more than 30d (unverified_for)",
+    )
     note(store, "verify", file=old.name.replace(RECORD_SUFFIX, ".sql.zst"), ok=True)
     assert said(asked()) == []
-    assert said(asked(health={"unverified_for": "10s"})) != []
+    ((_, what),) = said(asked(health={"unverified_for": "10s"}))
+    assert what == "the last proof of a backup was 1h ago, more than 10s (unverified_for)"
 
 
 def test_a_full_or_absent_store_and_one_that_others_may_enter(
@@ -146,7 +155,8 @@ def test_a_full_or_absent_store_and_one_that_others_may_enter(
     store.instance_folder("main").chmod(0o755)
     assert [level for level, what in said(asked()) if "others" in what] == [Level.WARNING]
     absent = asked(storage={"path": str(tmp_path / "nowhere"), "hostname": "here"})
-    assert (absent.free_bytes, absent.level) == (None, Level.CRITICAL)
+    assert said(absent) == [(Level.CRITICAL, f"{tmp_path / 'nowhere'}: the store is not there")]
+    assert absent.free_bytes is None
 
 
 def test_credentials_that_cannot_be_read_are_critical(store: Store) -> None:
@@ -157,6 +167,89 @@ def test_credentials_that_cannot_be_read_are_critical(store: Store) -> None:
 
     found = health(Config.model_validate(configured(store)), closed, now=NOW)
     assert said(found) == [(Level.CRITICAL, "the key does not fit")]
+
+
+def test_every_problem_says_what_to_do_in_commands_that_are_understood(
+    store: Store, asked: Callable[..., Health], tmp_path: Path
+) -> None:
+    for name in ("shop", "it's"):
+        put(store, name, at=NOW - timedelta(days=80))
+        resized(put(store, name, at=NOW - timedelta(days=40)), 1000)
+        note(store, "backup failed", database=name, error="no space")
+    note(store, "backup failed", database="@users", error="no space")
+    put(store, "late", at=NOW - timedelta(days=2))
+    put(store, "broken", at=NOW - timedelta(days=2)).write_text("{")
+    found = asked({"databases": {"include": ["*", "never"]}})
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps(configured(store, {"host": "127.0.0.1", "port": 1})))
+    commands = set()
+    for problem in found.problems:
+        assert problem.cure, problem
+        for text in re.findall("vya-backupdb ([^;,]*)", problem.cure):
+            words = shlex.split(text)
+            commands.add(words[0])
+            assert main(["--config", str(config), *words]) != 2, text
+            if "--database" in words:
+                assert words[-1] == problem.database
+    assert commands == {"backup", "users", "show", "verify"}
+
+
+PREFIXES = (
+    "",
+    "pico",
+    "nano",
+    "micro",
+    "milli",
+    "centi",
+    "deci",
+    "kilo",
+    "mega",
+    "giga",
+    "tera",
+    "kibi",
+    "mibi",
+)
+UNITS = {
+    *(
+        prefix + unit
+        for prefix in PREFIXES
+        for unit in ("amperes", "bits", "bytes", "grams", "seconds", "volts")
+    ),
+    *("minutes", "hours", "days", "weeks", "percents", "percentage", "celsius", "fahrenheit", "calories"),
+}
+ABBREVIATIONS = {"s", "ms", "us", "ns", "sec", "b", "kb", "mb", "gb", "tb", "pb", "m", "h", "d"}
+
+
+def linted(name: str) -> list[str]:
+    """What `promtool check metrics` says of the name of a gauge."""
+    words = set(name.split("_"))
+    found = [f"{name}: not snake_case"] if not re.fullmatch("[a-z][a-z0-9_]*", name) else []
+    found += [
+        f"{name}: {end} is not for gauges"
+        for end in ("total", "count", "sum", "bucket", "info")
+        if end in words
+    ]
+    found += [
+        f"{name}: holds its type" for kind in ("gauge", "counter", "histogram", "summary") if kind in words
+    ]
+    found += [
+        f"{name}: {unit} is no base unit" for unit in (words & UNITS) - {"seconds", "bytes", "volts", "grams"}
+    ]
+    return found + [f"{name}: {short} is an abbreviated unit" for short in words & ABBREVIATIONS]
+
+
+def test_the_rules_of_promtool_are_broken_by_what_breaks_them() -> None:
+    broken = (
+        "backupAge",
+        "backups_total",
+        "problems_gauge",
+        "age_hours",
+        "size_kilobytes",
+        "size_mb",
+        "age_ms",
+        "a:b",
+    )
+    assert [name for name in broken if not linted(name)] == []
 
 
 LABEL = r'[a-z]+="(?:[^"\\\n]|\\.)*"'
@@ -171,7 +264,10 @@ def test_metrics_are_what_prometheus_reads(store: Store, asked: Callable[..., He
     families: list[str] = []
     for line in text.splitlines():
         if line.startswith("# HELP "):
-            families.append(line.split()[2])
+            _, _, name, told = line.split(" ", 3)
+            assert linted(name) == []
+            assert told.strip()
+            families.append(name)
         elif line.startswith("# TYPE "):
             assert line == f"# TYPE {families[-1]} gauge"
         else:

@@ -38,7 +38,8 @@ def command(context: CliContext, instance: str | None, last_backup: bool, summar
         tables = [_last(found)] if last_backup else [*_all(found)]
         emit(format, {"databases": [_shown(one) for one in found]}, *tables)
     if not any(one.last for one in found):
-        note(f"no good backup lies below {context.config().storage.path}")
+        where = context.config().storage.path
+        note(f"no good backup lies below {where}: vya-backupdb backup --all makes some")
 
 
 def _shown(one: DatabaseStatus) -> dict[str, Any]:

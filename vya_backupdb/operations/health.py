@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import stat
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from vya_backupdb.config.models import Config
 from vya_backupdb.config.quantities import format_duration
 from vya_backupdb.credentials.vault import Vault
 from vya_backupdb.errors import CredentialsError, StorageError
-from vya_backupdb.operations.status import DatabaseStatus, status
+from vya_backupdb.operations.status import EVERYTHING, DatabaseStatus, status
 
 
 class Level(IntEnum):
@@ -71,11 +72,9 @@ def health(
         one for one in status(config, now=moment) if one.database == USERS or _is_wanted(config, one)
     )
     free = _free_bytes(config)
-    problems = [
-        *_of_store(config, free),
-        *_of_credentials(config, open_vault),
-        *(problem for one in databases for problem in _of_database(config, one, max_age)),
-    ]
+    problems = [*_of_store(config, free), *_of_credentials(config, open_vault)]
+    if free is not None:  # else nothing can be said of any database
+        problems += [problem for one in databases for problem in _of_database(config, one, max_age)]
     problems.sort(key=lambda problem: -problem.level)
     return Health(moment, databases, tuple(problems), free)
 
@@ -90,33 +89,56 @@ def _of_database(config: Config, one: DatabaseStatus, max_age: timedelta | None)
         return Problem(level, what, one.instance, one.database, cure)
 
     limit = max_age or config.instance(one.instance).max_age
+    again = _command("backup", one)
     failed = f"; the last attempt failed: {one.failed}" if one.failed else ""
     if one.last is None or one.age is None:
-        yield problem(
-            Level.CRITICAL, f"was never backed up{failed}", f"vya-backupdb backup --instance {one.instance}"
-        )
+        there = f" among the {one.backups:,} in the store" if one.backups else ""
+        mend = "mend that, then " if one.failed else ""
+        yield problem(Level.CRITICAL, f"has no good backup{there}{failed}", f"{mend}{again}")
     elif one.age > limit:
-        yield problem(
-            Level.CRITICAL,
-            f"the last good backup is {_whole(one.age)} old, more than {format_duration(limit)}{failed}",
-            "look at the log of the backups; if it was dropped, exclude it or remove its folder in the store",
-        )
+        what = f"the last good backup is {_whole(one.age)} old, more than {format_duration(limit)} (max_age)"
+        if one.failed:
+            yield problem(Level.CRITICAL, f"{what}{failed}", f"mend that, then {again}")
+        else:
+            tried = f"{one.attempt.at:%Y-%m-%d %H:%M} UTC" if one.attempt else "not known"
+            yield problem(
+                Level.CRITICAL,
+                f"{what}; the last attempt: {tried}",
+                f"see whether its timer runs, or {again}; if it was dropped, exclude it or remove its folder "
+                "in the store",
+            )
     elif one.failed:
         yield problem(
             Level.WARNING,
             f"the last attempt failed: {one.failed}; the last good backup is {_whole(one.age)} old",
-            "mend that, and back it up again",
+            f"mend that, then {again}",
         )
     for what in one.damaged:
-        yield problem(Level.CRITICAL, f"a newer backup is damaged: {what}", "look at what the store lies on")
+        yield problem(
+            Level.CRITICAL,
+            f"a newer backup than the last good one is damaged: {what}"
+            if one.last
+            else f"a backup is damaged: {what}",
+            f"look at what the store lies on, then {again}",
+        )
     yield from _of_size(config, one, problem)
     yield from _of_proof(config, one, problem)
     if one.drill is not None and one.drill.error is not None:
         yield problem(
             Level.WARNING,
             f"the last drill failed ({one.drill.at:%Y-%m-%d}): {one.drill.error}",
-            f"mend that, then vya-backupdb drill --instance {one.instance} --database {one.database}",
+            f"mend that, then {_command('drill', one)}",
         )
+
+
+def _command(name: str, one: DatabaseStatus) -> str:
+    """Write the command for a database, its users or, where none is known, for all of an instance."""
+    instance = f"--instance {one.instance}"
+    if one.database == USERS and name == "backup":
+        return f"vya-backupdb users backup {instance}"
+    if one.database == EVERYTHING:
+        return f"vya-backupdb {name} {instance} --all"
+    return f"vya-backupdb {name} {instance} --database {shlex.quote(one.database)}"
 
 
 _Make = Callable[[Level, str, str], Problem]
@@ -132,7 +154,7 @@ def _of_size(config: Config, one: DatabaseStatus, problem: _Make) -> Iterator[Pr
             Level.WARNING,
             f"the last file has {one.last.file.bytes:,} bytes, usual are {one.usual_bytes:,.0f} "
             f"({one.trend - 1:+.0%})",
-            "see whether that is right: vya-backupdb show",
+            f"see whether that is right: {_command('show', one)}",
         )
 
 
@@ -141,11 +163,13 @@ def _of_proof(config: Config, one: DatabaseStatus, problem: _Make) -> Iterator[P
     since = one.last_proved or one.first
     if limit is None or since is None or one.now - since <= limit:
         return
-    last = f"last on {one.last_proved:%Y-%m-%d}" if one.last_proved else "never"
+    age = f"{_whole(one.now - since)} ago, more than {format_duration(limit)} (unverified_for)"
     yield problem(
         Level.WARNING,
-        f"was verified {last}, more than {format_duration(limit)} ago",
-        "vya-backupdb verify --all --for 30m",
+        f"the last proof of a backup was {age}"
+        if one.last_proved
+        else f"no backup was ever verified, and the first is from {age}",
+        f"{_command('verify', one)}; for all by and by, from a timer: vya-backupdb verify --all --for 30m",
     )
 
 
@@ -159,7 +183,9 @@ def _of_store(config: Config, free: int | None) -> Iterator[Problem]:
         yield Problem(
             Level.CRITICAL,
             f"{root}: {free:,} bytes free, but storage.min_free are {reserve:,}: backups are refused",
-            cure="free space: vya-backupdb prune",
+            cure="free space: vya-backupdb prune"
+            if config.retention
+            else "free space; with a `retention` in the configuration, vya-backupdb prune does",
         )
     store = Store(root, config.storage.hostname)
     for instance in config.instances:

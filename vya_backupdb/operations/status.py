@@ -20,6 +20,9 @@ from vya_backupdb.errors import VerificationError
 _COMPARED: Final = 7
 """Earlier backups whose median size the newest is held against."""
 
+EVERYTHING: Final = "(all)"
+"""In place of a database, where none of an instance is known."""
+
 
 @dataclass(frozen=True)
 class DatabaseStatus:
@@ -107,7 +110,7 @@ def _of_instance(store: Store, instance: Instance, now: datetime) -> Iterator[Da
         backups = by_folder.get(folder_name, [])
         yield _of_database(instance, names.get(folder_name, folder_name), backups, known, now)
     if not by_folder and not names:
-        yield DatabaseStatus(instance.id, "(all)", now, attempt=known.of_instance)
+        yield DatabaseStatus(instance.id, EVERYTHING, now, attempt=known.of_instance)
 
 
 def _of_database(
