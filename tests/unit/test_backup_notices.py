@@ -16,7 +16,7 @@ import pytest
 import structlog
 
 from tests.loopback import hang, listening, trickle
-from tests.unit.made_backups import configured, new_store
+from tests.unit.made_backups import configured, new_store, put
 from vya_backupdb.catalog import journal
 from vya_backupdb.catalog.store import Store
 from vya_backupdb.cli.main import main
@@ -141,7 +141,7 @@ def test_only_runs_of_all_databases_ping(configure: Configure) -> None:
 
 def test_a_process_ends_though_those_who_are_told_never_answer(configure: Configure) -> None:
     script = (
-        "import sys; from vya_backupdb.operations.notices import run; run._LONGEST = 1.0; "
+        "import sys; from vya_backupdb.operations.notices import tell; tell._LONGEST = 1.0; "
         "from vya_backupdb.cli.main import main; sys.exit(main(sys.argv[1:]))"
     )
     with listening(trickle) as slow, listening(hang) as silent:
@@ -174,6 +174,18 @@ def test_a_signal_ends_a_run_after_its_hooks(configure: Configure, tmp_path: Pat
     assert process.returncode == 143
     assert json.loads((tmp_path / "after.json").read_text())["error"] == "interrupted by a signal"
     assert json.loads((tmp_path / "on_failure.json").read_text())["ok"] is False
+
+
+def test_a_backup_that_verify_cannot_read_is_told(configure: Configure, store: Store) -> None:
+    put(store).write_text("{")
+    with listening() as listener:
+        url = listener.url.replace("http", "json")
+        config = configure(notify={"urls": [url]}, retention={"daily": 1})
+        assert main(["--config", str(config), "verify", "--all"]) == 22
+        assert main(["--config", str(config), "verify", "--instance", "main", "--database", "shop"]) != 0
+    (told,) = [json.loads(request.body) for request in listener.requests]
+    assert told["title"] == "here: verify FAILED: 1 of 1"
+    assert ".json" in told["message"]
 
 
 def test_validate_says_what_is_missing_for_notices(

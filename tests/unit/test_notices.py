@@ -17,8 +17,8 @@ from pydantic import SecretStr
 from tests.loopback import Listener, hang, listening, status, trickle
 from vya_backupdb.cli.render import document_text
 from vya_backupdb.config.models import Config
-from vya_backupdb.errors import BackupError, CredentialsError
-from vya_backupdb.operations.notices import channels, run
+from vya_backupdb.errors import BackupError, CredentialsError, DamagedArchive, StorageError
+from vya_backupdb.operations.notices import channels, run, tell
 from vya_backupdb.operations.notices import ping as pinging
 from vya_backupdb.operations.notices.ping import ping
 from vya_backupdb.operations.notices.report import Report, Told
@@ -224,7 +224,7 @@ def around(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Around:
     script = tmp_path / "keep"
     script.write_text(f"#!/bin/sh\ncat > {tmp_path}/$1.json\necho $1 >> {tmp_path}/order\nexit ${{2:-0}}\n")
     script.chmod(0o755)
-    monkeypatch.setattr(run, "_LONGEST", 2.0)
+    monkeypatch.setattr(tell, "_LONGEST", 2.0)
     monkeypatch.setattr(pinging, "_TIMEOUT", 0.3)
 
     def make(report: Report = GOOD, *, pings: bool = True, **sections: Any) -> Surrounded:
@@ -378,6 +378,38 @@ def test_a_library_that_is_missing_is_told_in_every_run(
     (found,) = made.warnings
     assert found.what == "notify.urls: apprise is not installed"
     assert found.cure == "pip install 'vya-backupdb[notify]'"
+
+
+# ---------------------------------------------------------------------------- other commands
+
+
+def messages(listener: Listener) -> list[str]:
+    told = [json.loads(request.body) for request in listener.requests]
+    return [f"{each['title']}\n{each['message']}" for each in told]
+
+
+def test_what_fails_in_another_command_is_told(around: Around, listener: Listener) -> None:
+    config = around(notify={"urls": [hook_of(listener.url).get_secret_value()]}).config
+    with tell.failures_told(config, "verify") as errors:
+        errors += [None, DamagedArchive("f.sql.zst: frame 3 is damaged", cure="keep another"), None]
+    with pytest.raises(StorageError), tell.failures_told(config, "prune"):
+        raise StorageError("/store: not there")
+    one, other = messages(listener)
+    assert one.startswith(
+        "db1: verify FAILED: 1 of 3\nFAILED: f.sql.zst: frame 3 is damaged\n    keep another\n"
+    )
+    assert other.startswith("db1: prune FAILED: /store: not there\n")
+
+
+def test_what_is_not_to_be_told_is_not(around: Around, listener: Listener) -> None:
+    config = around(notify={"urls": [hook_of(listener.url).get_secret_value()], "ping": listener.url}).config
+    with tell.failures_told(config, "verify") as errors:
+        errors.append(None)
+    with tell.failures_told(config, "drill", wanted=False) as errors:
+        errors.append(StorageError("no"))
+    with pytest.raises(KeyboardInterrupt), tell.failures_told(config, "prune"):
+        raise KeyboardInterrupt
+    assert listener.paths == []
 
 
 def test_an_error_is_told_with_what_to_do() -> None:

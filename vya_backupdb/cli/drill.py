@@ -15,6 +15,7 @@ from vya_backupdb.cli.selection import newest_selection_options
 from vya_backupdb.operations.choose import Selection
 from vya_backupdb.operations.drill.batches import DrillRequest
 from vya_backupdb.operations.drill.drill import Drilled, DrilledDatabase, drill
+from vya_backupdb.operations.notices.tell import failures_told
 
 
 @click.command("drill")
@@ -44,14 +45,16 @@ def command(
     some of several are not, 12 where there is no server of a fitting version.
     """
     request = DrillRequest(selection, everything, users, keep)
-    with watched(quiet=context.quiet) as progress:
-        drilled = list(drill(context.config(), request, progress))
+    with failures_told(context.config(), "drill", wanted=everything) as errors:
+        with watched(quiet=context.quiet) as progress:
+            drilled = list(drill(context.config(), request, progress))
+        errors += [error for each in drilled for error in each.errors]
     emit(format, _document(drilled), *_tables(drilled))
     for each in drilled:
         if each.kept is not None:
             note(f"{each.server} is left running\n  to reach it: {each.kept.connect}")
             note(f"to end it, and remove all of it: {each.kept.end}")
-    end_with([error for each in drilled for error in each.errors], mixed=22)
+    end_with(errors, mixed=22)
 
 
 def _document(drilled: Sequence[Drilled]) -> dict[str, Any]:

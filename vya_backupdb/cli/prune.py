@@ -11,6 +11,7 @@ from vya_backupdb.cli.context import CliContext, pass_context
 from vya_backupdb.cli.outcome import end_with
 from vya_backupdb.cli.render import Table, emit, format_option, human_size, printable
 from vya_backupdb.cli.selection import named
+from vya_backupdb.operations.notices.tell import failures_told
 from vya_backupdb.operations.prune import Fate, PruneOutcome, PruneRequest, prune
 
 
@@ -41,10 +42,12 @@ def command(
     if database and not instance:
         raise click.UsageError("--database goes with --instance ID")
     request = PruneRequest((instance,) if instance else (), database, host, dry_run)
-    outcome = prune(context.config(), request)
+    with failures_told(context.config(), "prune", wanted=not dry_run) as errors:
+        outcome = prune(context.config(), request)
+        errors += outcome.errors
+        errors += [None for one in outcome.databases for each in one.judged if each.fate is not Fate.LEFT]
     emit(format, pruned_document(outcome, dry_run=dry_run), *pruned_tables(outcome, dry_run=dry_run))
-    done = [None for one in outcome.databases for each in one.judged if each.fate is not Fate.LEFT]
-    end_with([*outcome.errors, *done], mixed=23)
+    end_with(errors, mixed=23)
 
 
 def pruned_document(outcome: PruneOutcome, *, dry_run: bool) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from vya_backupdb.cli.progress import watched
 from vya_backupdb.cli.render import Table, emit, format_option, human_size, note, printable
 from vya_backupdb.cli.selection import find, selection_options
 from vya_backupdb.operations.choose import Selection
+from vya_backupdb.operations.notices.tell import failures_told
 from vya_backupdb.operations.verify import Verified
 from vya_backupdb.operations.verify_all import Outcome, instance_folder, verify_all, verify_one
 
@@ -51,13 +52,15 @@ def command(
     with watched(quiet=context.quiet) as progress:
         if everything:
             storage = context.config().storage
-            outcome = verify_all(
-                Store(storage.path, storage.hostname),
-                progress,
-                hostname=selection.host,
-                instance=selection.instance,
-                budget=budget,
-            )
+            with failures_told(context.config(), "verify") as errors:
+                outcome = verify_all(
+                    Store(storage.path, storage.hostname),
+                    progress,
+                    hostname=selection.host,
+                    instance=selection.instance,
+                    budget=budget,
+                )
+                errors += outcome.errors
         else:
             chosen = find(context, selection)
             folder = None if selection.file else instance_folder(chosen.path)

@@ -10,29 +10,19 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Final
 
 from vya_backupdb.config.models import Config
-from vya_backupdb.errors import HookFailed, VyaBackupDBError
-from vya_backupdb.log import get_logger
+from vya_backupdb.errors import HookFailed
 from vya_backupdb.model import Finding, Severity
-from vya_backupdb.operations.notices import channels
 from vya_backupdb.operations.notices.hooks import run_hook
-from vya_backupdb.operations.notices.ping import Signal, ping
+from vya_backupdb.operations.notices.ping import Signal
 from vya_backupdb.operations.notices.report import Report, Told
-from vya_backupdb.operations.notices.send import send_all
-from vya_backupdb.operations.notices.text import named, notice
-
-log = get_logger(__name__)
+from vya_backupdb.operations.notices.tell import tell, tell_monitor, why
+from vya_backupdb.operations.notices.text import named
 
 _HURRY: Final = 30.0
 """Seconds for all hooks together where a signal ends the run; systemd kills after 90."""
-
-_LONGEST: Final = 20.0
-"""Seconds until somebody who cannot be told is given up; the services' own timeouts are of few seconds."""
-
-_CURE: Final = "look at the address and the network"
 
 
 @dataclass
@@ -54,7 +44,8 @@ class Surrounded:
 
     def begin(self) -> None:
         """Let the monitor know, then run the `before` hooks up to the first that fails."""
-        self._tell(self._ping("start"))
+        if self.pings:
+            self.warnings += tell_monitor(self.config, "start")
         for name, argv in _named("before", self.config.hooks.before):
             try:
                 run_hook(name, argv, self._document("before"), self._limit)
@@ -65,23 +56,16 @@ class Surrounded:
     def end(self, error: BaseException | None = None) -> None:
         """Run the other hooks, then tell who is to be told; `error` ended the run before its time."""
         hurry = time.monotonic() + _HURRY if error is not None and not isinstance(error, Exception) else None
-        ended_by = _why(error)
+        ended_by = None if error is None else why(error)
         report = self.report()
         is_failure = ended_by is not None or bool(report.failures)
         for event in ("after", "on_failure") if is_failure else ("after",):
             self._run(event, ended_by, hurry)
-        urls = self.config.notify.urls
-        if urls and not channels.is_installed():
-            self._warn("notify.urls", channels.MISSING, channels.CURE)
-            urls = ()
         own = [Told.of("", warning) for warning in self.warnings]
         report = replace(report, warnings=(*report.warnings, *own))
-        made = notice(self.config.storage.hostname, f"backup of {named(self.instances)}", report, ended_by)
-        works = self._ping("fail" if is_failure else "success")
-        if made is not None:
-            for index, url in enumerate(urls):
-                works[f"notify.urls[{index}]"] = partial(channels.send, url, made)
-        self._tell(works)
+        subject = f"backup of {named(self.instances)}"
+        signal: Signal = "fail" if is_failure else "success"
+        self.warnings += tell(self.config, subject, report, ended_by, signal if self.pings else None)
 
     # ------------------------------------------------------------------ hooks
 
@@ -109,20 +93,6 @@ class Surrounded:
         }
         return self.written({**facts, **report.document}).encode("utf-8", "backslashreplace")
 
-    # ------------------------------------------------------------------ telling
-
-    def _ping(self, signal: Signal) -> dict[str, Callable[[], None]]:
-        address = self.config.notify.ping
-        return {"notify.ping": partial(ping, address, signal)} if address and self.pings else {}
-
-    def _tell(self, works: Mapping[str, Callable[[], None]]) -> None:
-        for name, reason in send_all(works, _LONGEST).items():
-            self._warn(name, f"not sent: {reason}", _CURE)
-
-    def _warn(self, name: str, what: str, cure: str) -> None:
-        log.warning("notice not sent", to=name, reason=what)
-        self.warnings.append(Finding(Severity.WARNING, f"{name}: {what}", cure=cure))
-
 
 @contextmanager
 def surrounded(run: Surrounded) -> Iterator[None]:
@@ -139,14 +109,3 @@ def surrounded(run: Surrounded) -> Iterator[None]:
 def _named(event: str, commands: tuple[tuple[str, ...], ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
     for index, argv in enumerate(commands):
         yield f"hooks.{event}[{index}]", argv
-
-
-def _why(error: BaseException | None) -> str | None:
-    """Say why a run did not come to its end."""
-    if error is None:
-        return None
-    if isinstance(error, VyaBackupDBError):
-        return error.what
-    if isinstance(error, Exception):
-        return f"unexpected fault: {type(error).__name__}: {error}"
-    return "interrupted by a signal"

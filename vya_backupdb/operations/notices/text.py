@@ -33,7 +33,7 @@ def notice(hostname: str, run: str, report: Report, ended_by: str | None = None)
         outcome = f"FAILED: {ended_by}"
     elif failed:
         outcome = f"FAILED: {failed:,} of {failed + report.done:,}"
-        if failed == 1:
+        if failed == 1 and report.failures[0].where:
             outcome += f" ({report.failures[0].where})"
     elif warned:
         outcome = f"done, with {warned:,} warning{'s' if warned > 1 else ''}"
