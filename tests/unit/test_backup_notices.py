@@ -195,15 +195,17 @@ def test_validate_says_what_is_missing_for_notices(
     validate = ["--config", str(config), "config", "validate"]
     assert main(validate) == 0
     out = capsys.readouterr().out
-    assert "note: notify.urls[1]: apprise does not understand the address\n" in out
+    assert "note: notify.urls[1]: apprise does not understand the address (" in out
     assert "note: hooks.after[0]: /no/where: not there, or not executable\n" in out
     assert "notify.urls[0]" not in out
     assert "hunter2" not in out
-    config.chmod(0o640)
+    assert "may change it" not in out
+    config.chmod(0o660)
     monkeypatch.setattr(channels, "is_installed", lambda: False)
     assert main(validate) == 0
     out = capsys.readouterr().out
     assert "note: notify.urls: apprise is not installed: pip install 'vya-backupdb[notify]'\n" in out
+    assert f"note: {config}: `hooks` names what is run, and others may change it: chmod 600 {config}\n" in out
     assert f"note: {config}: `notify` holds secrets, and others may read it: chmod 600 {config}\n" in out
 
 

@@ -162,9 +162,11 @@ def test_a_service_that_refuses_is_told_with_its_reason(absent: str) -> None:
 
 def test_no_part_of_an_address_is_told() -> None:
     plain = f"mailto://somebody:hunt%40er2@mail.example.net/{TOKEN}?from=me"
-    said = f"mail.Example.net refused somebody, hunt%40er2, hunt@er2 and er2\n{TOKEN.upper()}"
+    said = f"mail.Example.net refused somebody, hunt%40er2, hunt@er2 and er2, h...2\n{TOKEN.upper()}"
     text = channels.without(plain, said)
-    assert text == "********** refused **********, **********, **********@er2 and er2\\n**********"
+    assert (
+        text == "********** refused **********, **********, **********@er2 and er2, **********\\n**********"
+    )
 
 
 def test_the_library_is_not_imported_before_there_is_something_to_send() -> None:

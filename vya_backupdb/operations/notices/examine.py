@@ -8,6 +8,7 @@ from pathlib import Path
 
 from vya_backupdb.config.models import Config
 from vya_backupdb.operations.notices import channels
+from vya_backupdb.operations.notices.send import NotSent
 
 
 def examine(config: Config, file: Path) -> Iterator[str]:
@@ -21,7 +22,12 @@ def examine(config: Config, file: Path) -> Iterator[str]:
         yield f"notify.urls: {channels.MISSING}: {channels.CURE}"
         urls = ()
     for index, url in enumerate(urls):
-        if not channels.is_known(url):
-            yield f"notify.urls[{index}]: apprise does not understand the address"
+        try:
+            channels.check(url)
+        except NotSent as error:
+            yield f"notify.urls[{index}]: {error}"
+    hooks = config.hooks.before or config.hooks.after or config.hooks.on_failure
+    if hooks and file.stat().st_mode & 0o022:
+        yield f"{file}: `hooks` names what is run, and others may change it: chmod 600 {file}"
     if (config.notify.urls or config.notify.ping) and file.stat().st_mode & 0o077:
         yield f"{file}: `notify` holds secrets, and others may read it: chmod 600 {file}"
