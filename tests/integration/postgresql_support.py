@@ -72,12 +72,16 @@ class Dumped:
 
 
 def dump(
-    server: ScratchServer, database: str, credential: Credential | None = None, **more: object
+    server: ScratchServer,
+    database: str,
+    credential: Credential | None = None,
+    planner: Credential | None = None,
+    **more: object,
 ) -> Dumped:
-    """Dump with the command that the engine gives."""
+    """Dump with the command that the engine gives, planned by the same account or by another one."""
     credential = credential or superuser(server)
     instance = instance_of(server, **more)
-    with PostgreSQLConnector(instance, credential) as connector:
+    with PostgreSQLConnector(instance, planner or credential) as connector:
         plan = connector.plan(database)
         tool = ENGINE.find_tool(connector.facts, instance)
         with ENGINE.dump_command(plan, tool, connector.facts, instance, credential) as command:

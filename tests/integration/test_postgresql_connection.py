@@ -20,6 +20,7 @@ from pydantic import SecretStr
 from scripts.sample.clients import run_sql
 from tests.conftest import choose
 from tests.integration.postgresql_support import connected, dump, instance_of, role, superuser
+from vya_backupdb.config.models import Tls
 from vya_backupdb.credentials.vault import Credential
 from vya_backupdb.engines.postgresql.connection import callers_variables_hidden, connect
 from vya_backupdb.engines.postgresql.connector import PostgreSQLConnector
@@ -488,11 +489,22 @@ def test_an_authentication_that_is_not_supported_is_named(walled: Walled) -> Non
     assert "a way of authentication that is not supported here" in what
 
 
-@pytest.mark.parametrize("account", ["md5ish", "plain"])
-def test_older_ways_of_authentication_work(walled: Walled, account: str) -> None:
+@pytest.mark.parametrize(("account", "more"), [("md5ish", {}), ("plain", {"tls": Tls(mode="require")})])
+def test_older_ways_of_authentication_work(walled: Walled, account: str, more: dict[str, Tls]) -> None:
     credential = Credential(account, SecretStr("pw"))
-    assert encrypted(walled, credential)
-    assert dump(walled.server, "postgres", credential).status == 0
+    assert encrypted(walled, credential, **more)
+    assert dump(walled.server, "postgres", credential, **more).status == 0
+
+
+@pytest.mark.parametrize("more", [{}, {"tls": Tls(mode="disable")}])
+def test_a_password_is_sent_readable_only_where_the_connection_is_private_for_certain(
+    walled: Walled, more: dict[str, Tls]
+) -> None:
+    credential = Credential("plain", SecretStr("pw"))
+    assert "readable" in failure(instance_of(walled.server, **more), credential)
+    done = dump(walled.server, "postgres", credential, superuser(walled.server), **more)
+    assert done.status != 0
+    assert any("cleartext" in line for _, line in done.stderr)
 
 
 def test_a_lost_connection_is_said_as_such(postgresql: ScratchServer) -> None:

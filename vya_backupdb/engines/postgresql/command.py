@@ -40,6 +40,7 @@ def command(
             database,
             passfile=secret.path if credential.password is not None else NOWHERE,
             application=f"vya-backupdb {Path(tool.path).name}",
+            libpq=tool.version_number[0],
         )
         yield Command(
             argv=(tool.path, *options, f"--dbname={make_conninfo(place, options=settings)}"),

@@ -4,7 +4,7 @@ libpq fills what it is not told from `PG*` variables, from a service file and fr
 (`~/.pgpass`, `~/.postgresql/root.crt` ...; libpq, "Parameter Key Words" and "Environment Variables"). The
 files are kept out by naming each of them. The variables are taken out of the environment while a connection
 is made, and put back: some (`PGSERVICE`, `PGTZ`, `PGDATESTYLE`) no parameter can override. pg_dump gets the
-same connection string and no variables at all; so it holds only what libpq 13 knows.
+same connection string and no variables at all; so it holds only what its libpq knows.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ CONNECT_TIMEOUT: Final = 10
 """Seconds, for each address of a host."""
 
 DEFAULT_PORT: Final = 5432
+
+_KNOWS_REQUIRE_AUTH: Final = 16
 
 NOWHERE: Final = "/dev/null/nowhere"
 """A path that cannot be there (ENOTDIR): libpq takes it as a file that does not exist, whatever it is for."""
@@ -79,13 +81,25 @@ def lock_wait(instance: Instance) -> int:
 
 
 def connection_string(
-    instance: Instance, username: str, database: str, *, passfile: str = NOWHERE, application: str
+    instance: Instance,
+    username: str,
+    database: str,
+    *,
+    passfile: str = NOWHERE,
+    application: str,
+    libpq: int = psycopg.pq.version() // 10000,
 ) -> str:
-    """Give a libpq connection string that holds no secret.
+    """Give a connection string that holds no secret, for a libpq of that major version.
+
+    A server that asks for the password itself (not for a proof of it) gets it only over TLS or a local socket;
+    libpq before 16 cannot be told that.
 
     Raises ConfigurationError where TLS is to be verified and there are no authorities to verify against.
     """
     host, port = address(instance)
+    tls = _tls(instance, over_socket=host.startswith("/"))
+    is_private = host.startswith("/") or tls["sslmode"] not in ("disable", "prefer")
+    required = {} if is_private or libpq < _KNOWS_REQUIRE_AUTH else {"require_auth": "!password"}
     return make_conninfo(
         host=host,
         port=port,
@@ -98,7 +112,8 @@ def connection_string(
         keepalives_interval=10,
         keepalives_count=6,
         gssencmode="disable",
-        **_tls(instance, over_socket=host.startswith("/")),
+        **required,
+        **tls,
     )
 
 

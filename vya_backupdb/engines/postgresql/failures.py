@@ -115,6 +115,11 @@ _CAUSES: Final = (
         quote=True,
     ),
     _Cause(
+        r"requested a cleartext password",
+        "the server asks for the password of {user!r} readable, and the connection need not be encrypted",
+        "set tls: {{mode: require}} for the instance, or let pg_hba.conf ask for scram-sha-256",
+    ),
+    _Cause(
         r"authentication method \S+ (is )?not supported|SASL authentication mechanism|"
         r"authentication method requirement|GSSAPI|SSPI|Kerberos|OAUTHBEARER",
         "the server asks for a way of authentication that is not supported here",
