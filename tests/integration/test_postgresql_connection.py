@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 
-import psycopg
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -22,7 +21,7 @@ from tests.conftest import choose
 from tests.integration.postgresql_support import connected, dump, instance_of, role, superuser
 from vya_backupdb.config.models import Tls
 from vya_backupdb.credentials.vault import Credential
-from vya_backupdb.engines.postgresql.connection import callers_variables_hidden, connect
+from vya_backupdb.engines.postgresql.connection import Connection, callers_variables_hidden, connect
 from vya_backupdb.engines.postgresql.connector import PostgreSQLConnector
 from vya_backupdb.errors import ConfigurationError, ConnectionFailed
 from vya_backupdb.scratch import ScratchServer, start
@@ -534,13 +533,13 @@ def test_a_password_is_in_no_frame_of_a_failed_login(postgresql: ScratchServer) 
 
 def test_the_driver_is_told_no_password(postgresql: ScratchServer, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[str] = []
-    real = psycopg.connect
+    real = Connection.connect
 
     def spy(conninfo: str, **more: object) -> object:
         told.append(conninfo)
         return real(conninfo, **more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(psycopg, "connect", spy)
+    monkeypatch.setattr(Connection, "connect", spy)
     with connected(postgresql):
         pass
     assert told

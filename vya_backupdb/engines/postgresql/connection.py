@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 import weakref
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -18,10 +19,11 @@ from pathlib import Path
 from typing import Final
 
 import psycopg
-from psycopg.abc import Buffer
+from psycopg.abc import RV, Buffer, PQGen
 from psycopg.adapt import Loader
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import TupleRow, tuple_row
+from psycopg.waiting import Ready
 
 from vya_backupdb.config.models import Instance, Tls
 from vya_backupdb.credentials.transport import secret_file
@@ -53,7 +55,46 @@ UNCONVERTED: Final = frozenset({"SQL_ASCII", "MULE_INTERNAL"})
 _TEXT_TYPES: Final = (18, 19, 25, 1042, 1043)
 """The oids of "char", name, text, bpchar and varchar (pg_type.dat)."""
 
-Connection = psycopg.Connection[TupleRow]
+LONGEST_ANSWER: Final = 3600.0
+"""Seconds that a question may take: a large database is dropped, a deferrable snapshot is waited for."""
+
+
+class Connection(psycopg.Connection[TupleRow]):
+    """A connection that is closed where an answer takes longer than `patience` seconds.
+
+    libpq waits for ever: keep-alive packets notice a machine that has gone, but not a server that hangs.
+    """
+
+    patience: float = LONGEST_ANSWER
+
+    def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
+        """Wait as the driver does. Raises OperationalError where the patience ends."""
+        if timeout is not None:
+            return super().wait(gen, interval, timeout)
+        try:
+            return super().wait(_within(gen, self.patience), interval)
+        except _NoAnswer:
+            self.pgconn.finish()
+            raise
+
+
+class _NoAnswer(psycopg.OperationalError):
+    """The patience has ended."""
+
+
+def _within(gen: PQGen[RV], seconds: float) -> PQGen[RV]:
+    """Carry on with a generator of the driver's, which is looked at each `interval`, for so long."""
+    deadline = time.monotonic() + seconds
+    try:
+        state = next(gen)
+        while True:
+            ready = yield state
+            if ready == Ready.NONE and time.monotonic() > deadline:
+                raise _NoAnswer(f"no answer within {seconds:.0f} seconds")
+            state = gen.send(ready)
+    except StopIteration as ended:
+        result: RV = ended.value
+        return result
 
 
 def address(instance: Instance) -> tuple[str, int]:
@@ -196,7 +237,7 @@ def connect(instance: Instance, credential: Credential, database: str, *, applic
         )
         try:
             with callers_variables_hidden():
-                connection = psycopg.connect(
+                connection = Connection.connect(
                     conninfo, autocommit=True, prepare_threshold=None, row_factory=tuple_row
                 )
         except psycopg.errors.ConnectionTimeout:

@@ -15,7 +15,7 @@ from vya_backupdb.credentials.vault import Credential
 from vya_backupdb.engines.postgresql import acl, objects
 from vya_backupdb.engines.postgresql import definition as definitions
 from vya_backupdb.engines.postgresql.activity import blockers, connected
-from vya_backupdb.engines.postgresql.connection import Connection, connect, lock_wait, where
+from vya_backupdb.engines.postgresql.connection import CONNECT_TIMEOUT, Connection, connect, lock_wait, where
 from vya_backupdb.engines.postgresql.dump.snapshot import Snapshot
 from vya_backupdb.engines.postgresql.failures import one_line, server_says
 from vya_backupdb.engines.postgresql.listing import databases, server_facts
@@ -123,6 +123,7 @@ class PostgreSQLConnector:
             self._errors(BackupError, "the locks cannot be read"),
             self._connect(self._instance.maintenance_database) as connection,
         ):
+            connection.patience = CONNECT_TIMEOUT  # they may be asked of a server that hangs
             return blockers(connection, database)
 
     # ------------------------------------------------------------------ before a dump

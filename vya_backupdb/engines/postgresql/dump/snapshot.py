@@ -14,7 +14,7 @@ from typing import Final
 import psycopg
 
 from vya_backupdb.config.models import Instance
-from vya_backupdb.engines.postgresql.connection import Connection
+from vya_backupdb.engines.postgresql.connection import CONNECT_TIMEOUT, LONGEST_ANSWER, Connection
 from vya_backupdb.errors import DumpFailed, few
 from vya_backupdb.model import DumpPlan
 
@@ -123,8 +123,10 @@ class Snapshot:
 
     def close(self) -> None:
         """Let go, whatever happened."""
+        self._connection.patience = CONNECT_TIMEOUT  # the dump may have failed because the server hangs
         with suppress(psycopg.Error):  # a lost connection shows itself to whoever needs it next
             self._connection.execute(b"ROLLBACK")
+        self._connection.patience = LONGEST_ANSWER
 
 
 def _files(connection: Connection) -> dict[int, tuple[str, int]]:

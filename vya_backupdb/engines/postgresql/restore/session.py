@@ -28,6 +28,8 @@ _CANCEL_TIMEOUT: Final = 5.0
 _LOADS: Final = re.compile(rb"\s*(?:INSERT|COPY)\b", re.IGNORECASE)
 _SETS: Final = re.compile(rb"\s*SET\s+(?:SESSION\s+)?(\w+)\s*(?:=|TO)\s", re.IGNORECASE)
 _ROWS: Final = re.compile(r"(?:INSERT 0|COPY|MERGE) (\d+)$")
+_LONGEST_STATEMENT: Final = 24 * 3600.0
+"""Seconds: an index or a foreign key may take hours. A dead peer is noticed by keep-alive packets."""
 _SHOWN: Final = 120
 """Characters of a failed statement that its error shows."""
 
@@ -41,6 +43,7 @@ class PostgreSQLSession:
 
     def __init__(self, connection: Connection, name: str) -> None:
         self._connection = connection
+        connection.patience = _LONGEST_STATEMENT
         self._name = name
         self._begun = False
         """Whether the open transaction is ours."""
