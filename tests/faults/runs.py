@@ -89,9 +89,13 @@ class Kept:
         whole = {stem + end for stem in stems for end in (RECORD_SUFFIX, DIGEST_SUFFIX, *ARCHIVE_SUFFIXES)}
         return [
             path
-            for path in self.site.store.rglob(f"{self.database}_*")
+            for path in self._store().rglob(f"{self.database}_*")
             if path.is_file() and path.name not in whole
         ]
+
+    def _store(self) -> Path:
+        configured = json.loads(self.site.config.read_text())["storage"]["path"]
+        return self.site.folder / str(configured)
 
     def is_cleaned_by_prune(self, about: str) -> None:
         """What runs left behind is named after a day, and gone; nothing else is."""

@@ -1,10 +1,12 @@
 """Names, records, publishing, journal and finding of backups; no server."""
 
+import io
 import json
 import os
 import subprocess
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 from tests.unit.made_backups import MOMENT, make_record, put
 from vya_backupdb.catalog import journal
 from vya_backupdb.catalog.naming import date_folder, file_name, timestamp
-from vya_backupdb.catalog.publish import make_folder, published
+from vya_backupdb.catalog.publish import make_folder, published, write_whole
 from vya_backupdb.catalog.record import read_record, record_bytes
 from vya_backupdb.catalog.store import Store, check_file, newest
 from vya_backupdb.errors import LockedError, Refused, StorageError, VerificationError
@@ -133,6 +135,16 @@ def test_a_failure_while_publishing_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt), published(tmp_path / "x"):
         raise KeyboardInterrupt
     assert os.listdir(tmp_path) == []
+
+
+def test_all_is_written_though_each_write_takes_little() -> None:
+    class Narrow(io.BytesIO):
+        def write(self, data: Any, /) -> int:
+            return super().write(bytes(data)[:7])
+
+    narrow = Narrow()
+    write_whole(narrow, b"0123456789" * 10)
+    assert narrow.getvalue() == b"0123456789" * 10
 
 
 def test_publishing_never_replaces_a_file(tmp_path: Path) -> None:

@@ -60,6 +60,16 @@ def published(path: Path) -> Iterator[BinaryIO]:
         raise
 
 
+def write_whole(file: BinaryIO, content: bytes) -> None:
+    """Write all of it: one write of a raw file takes what there is room for, without an error.
+
+    Raises OSError.
+    """
+    rest = memoryview(content)
+    while rest:
+        rest = rest[file.write(rest) :]
+
+
 def replace_file(path: Path, content: bytes, mode: int) -> None:
     """Write a file that others read: it appears whole, in place of the one before. Raises StorageError.
 

@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from vya_backupdb.catalog.naming import USERS, date_folder, file_name, moment_of, timestamp
-from vya_backupdb.catalog.publish import make_folder, published, storage_errors
+from vya_backupdb.catalog.publish import make_folder, published, storage_errors, write_whole
 from vya_backupdb.catalog.record import BackupRecord, read_record, record_bytes
 from vya_backupdb.errors import Refused, VerificationError
 
@@ -74,14 +74,15 @@ class Slot:
     def publish_record(self, record: BackupRecord) -> Path:
         """Write the checksum file, then the record: from now on the backup exists. Raises StorageError."""
         path = self.folder / (self.stem + RECORD_SUFFIX)
-        with published(self.folder / (self.stem + DIGEST_SUFFIX)) as file:
+        digest = self.folder / (self.stem + DIGEST_SUFFIX)
+        with published(digest) as file, storage_errors(digest):
             # coreutils: a line that begins with a backslash has its name escaped; ours never hold one raw
             name = record.file.name
             escaped = name.replace("\\", "\\\\")
             mark = "\\" if escaped != name else ""
-            file.write(f"{mark}{record.file.sha256}  {escaped}\n".encode())
-        with published(path) as file:
-            file.write(record_bytes(record))
+            write_whole(file, f"{mark}{record.file.sha256}  {escaped}\n".encode())
+        with published(path) as file, storage_errors(path):
+            write_whole(file, record_bytes(record))
         return path
 
 

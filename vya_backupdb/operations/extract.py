@@ -8,7 +8,7 @@ from pathlib import Path
 
 from vya_backupdb.archive.script import ScriptSource
 from vya_backupdb.archive.selected import SelectedScript
-from vya_backupdb.catalog.publish import published, storage_errors
+from vya_backupdb.catalog.publish import published, storage_errors, write_whole
 from vya_backupdb.engines.base import Engine, ScriptTables
 from vya_backupdb.errors import Refused, few
 from vya_backupdb.model import Reference, Section, SectionKind
@@ -68,10 +68,8 @@ class Extract:
                 raise Refused(f"{path}: exists already", cure="name another file, or remove that one")
         with published(path) as file:
             for piece in self.pieces():
-                view = memoryview(piece)
-                while view:
-                    with storage_errors(path):
-                        view = view[file.write(view) :]
+                with storage_errors(path):
+                    write_whole(file, piece)
 
     def _bodies(self, kind: SectionKind) -> Iterator[bytes]:
         return (section.body for section in self._source.sections({kind}))

@@ -12,7 +12,7 @@ from typing import Final
 
 from vya_backupdb.archive.source import ScriptSource
 from vya_backupdb.catalog.naming import file_name, timestamp
-from vya_backupdb.catalog.publish import published, storage_errors
+from vya_backupdb.catalog.publish import published, storage_errors, write_whole
 from vya_backupdb.engines.base import Engine
 from vya_backupdb.errors import StorageError
 from vya_backupdb.log import printable
@@ -103,9 +103,7 @@ def _write(folder: Path, stem: str, parts: Iterable[bytes]) -> Path:
         path = folder / f"{stem}-{number}.sql"
     with published(path) as file, storage_errors(path):
         for part in parts:
-            view = memoryview(part)
-            while view:
-                view = view[file.write(view) :]
+            write_whole(file, part)
     return path
 
 
