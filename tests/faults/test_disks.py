@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,11 +13,15 @@ from pathlib import Path
 import pytest
 
 from scripts.sample.clients import drop_database, plain_dump
+from tests.conftest import FLAVOURS, choose
 from tests.end_to_end.conftest import Site
 from vya_backupdb.catalog.journal import JOURNAL
 from vya_backupdb.catalog.store import Store
+from vya_backupdb.model import Flavour
+from vya_backupdb.scratch import ScratchServer, start
 
 from .conftest import Called
+from .counts import FULL
 from .runs import Kept, running, wait_until
 from .test_servers import use_halting_tool
 
@@ -156,3 +161,42 @@ def test_a_store_that_goes_in_mid_dump_fails_that_one_only(
             assert kept.files_of_others() == []
         finally:
             subprocess.run(["umount", str(site.store)], check=True)
+
+
+@pytest.mark.parametrize(
+    "flavour",
+    [pytest.param(f, marks=getattr(pytest.mark, f)) for f in (FLAVOURS if FULL else FLAVOURS[2:])],
+)
+def test_a_target_whose_disk_is_full_is_half_loaded_and_says_so(
+    request: pytest.FixtureRequest,
+    flavour: Flavour,
+    tmp_path: Path,
+    encrypted: Callable[[Site], tuple[Path, Path]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    source: ScratchServer = request.getfixturevalue(flavour)
+    folder = Path(tempfile.gettempdir()) / f"vya-disk-{os.urandom(3).hex()}"  # sockets need a short path
+    database = f"full_{os.urandom(3).hex()}"
+    with mounted(folder, 600 << 20):
+        monkeypatch.setattr(tempfile, "tempdir", str(folder))
+        with start(choose(flavour)) as target:
+            monkeypatch.undo()
+            site = Site(tmp_path, source, target)
+            site.write_config()
+            for file in encrypted(site):
+                shutil.copy(file, tmp_path)
+            try:
+                site.fill(database, rows=150_000)
+                site.backup(database)
+                words = ("restore", "--instance", "source", "--database", database, "--latest")
+                words = (*words, "--target-instance", "target", "--force")
+                ballast = fill_up(folder, leave=8 << 20)
+                failed = site.run(*words, code=21)
+                assert "half loaded" in failed.stderr
+                ballast.unlink()
+                site.run(*words, code=24)
+                site.run(*words, "--drop")
+                assert site.same(database)
+            finally:
+                drop_database(source, database)
+    folder.rmdir()
