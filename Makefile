@@ -9,13 +9,14 @@ PARALLEL := -n $(WORKERS) --dist worksteal
 ON_SERVERS := tests/integration tests/end_to_end $(PARALLEL) $(PYTEST)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-matrix lint bench setup matrix clean clean-engines
+.PHONY: help demo test test-matrix lint docs bench setup matrix clean clean-engines
 
 help:
 	@echo "make demo         throw-away servers, sample data, backup, restore, comparison, report"
 	@echo "make test         lint, types, layers, all tests with coverage"
 	@echo "make test-matrix  the tests on servers, with MySQL 9, MariaDB 11.8, PostgreSQL 17 and 18"
 	@echo "make lint         ruff, mypy, import-linter"
+	@echo "make docs         the pages that are made from the code"
 	@echo "make bench        measure against the bare pipelines"
 	@echo "make clean        remove what was built here; clean-engines: the unpacked servers too"
 
@@ -33,8 +34,11 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/mypy scripts/bench scripts/demo scripts/fuzz scripts/sample scripts/engines.py
+	$(BIN)/mypy scripts/bench scripts/demo scripts/fuzz scripts/pages scripts/sample scripts/engines.py
 	$(BIN)/lint-imports
+
+docs: $(READY)
+	$(BIN)/python -m scripts.pages
 
 bench: setup $(READY)
 	$(BIN)/python -m scripts.bench $(BENCH)

@@ -1,0 +1,14 @@
+"""What tells a user about the command, made from the code: `make docs` writes it, a test holds it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from scripts.pages import errors
+
+ROOT = Path(__file__).parents[2]
+
+
+def pages() -> dict[str, str]:
+    """Give every page that is made, by its path in the repository."""
+    return {"docs/errors.md": errors.page()}
