@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scripts.pages import errors
+from scripts.pages import errors, events
 
 ROOT = Path(__file__).parents[2]
 
 
 def pages() -> dict[str, str]:
     """Give every page that is made, by its path in the repository."""
-    return {"docs/errors.md": errors.page()}
+    return {"docs/errors.md": errors.page(), "docs/logging.md": events.page()}

@@ -252,7 +252,11 @@ class MySQLSession:
             if code not in self._warned:
                 self._warned.add(code)
                 log.warning(
-                    "rows changed by the server", database=self._database, level=level, code=code, said=said
+                    "rows changed by the server",
+                    database=self._database,
+                    severity=level,
+                    code=code,
+                    said=said,
                 )
 
 
