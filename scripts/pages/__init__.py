@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scripts.pages import errors, events
+from scripts.pages import configuration, errors, events
 
 ROOT = Path(__file__).parents[2]
 
 
 def pages() -> dict[str, str]:
     """Give every page that is made, by its path in the repository."""
-    return {"docs/errors.md": errors.page(), "docs/logging.md": events.page()}
+    return {
+        "docs/configuration.md": configuration.page(),
+        "docs/errors.md": errors.page(),
+        "docs/logging.md": events.page(),
+    }

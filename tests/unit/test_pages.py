@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 import pytest
 
-from scripts.pages import ROOT, errors, pages
+from scripts.pages import ROOT, configuration, errors, pages
+from vya_backupdb.config.document import read_document
 from vya_backupdb.errors import OTHER_STATUSES
 
 PAGES = pages()
@@ -32,3 +34,26 @@ def test_the_readme_names_every_exit_status() -> None:
     rows = re.findall(r"^\| ([0-9, ]+) \|", table[1], re.MULTILINE)
     named = {int(code) for row in rows for code in row.split(",")}
     assert named == {error.code for error in errors.described()} | set(OTHER_STATUSES)
+
+
+@pytest.mark.parametrize("section", [*configuration.sections()], ids=lambda section: section.path or "all")
+def test_every_key_of_the_configuration_is_described(section: configuration.Section) -> None:
+    assert section.description
+    assert [key.path for key in section.keys if not key.description.endswith((".", "`."))] == []
+
+
+def test_the_keys_of_the_example_are_those_of_the_reference() -> None:
+    def paths(value: object, path: str) -> Iterator[str]:
+        if isinstance(value, dict):
+            for name, part in value.items():
+                yield (below := f"{path}.{name}".lstrip("."))
+                # the names below are those of databases
+                yield from paths(part, below) if name != "checks" else ()
+        elif isinstance(value, list):
+            for part in value:
+                yield from paths(part, f"{path}[]")
+
+    example = set(paths(read_document((ROOT / "etc" / "config.example.yaml").read_text()).value, ""))
+    described = {key.path for section in configuration.sections() for key in section.keys}
+    written_otherwise = {path for path in described if path.startswith("credentials.key.")}
+    assert example == described - written_otherwise

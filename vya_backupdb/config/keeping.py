@@ -7,26 +7,33 @@ from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, ValidationInfo, field_validator
+from typing_extensions import Doc
 
 from vya_backupdb.config.base import Model, refuse
 from vya_backupdb.config.quantities import Size
 from vya_backupdb.config.values import DataSize, Duration, Text
 
-Rule = Annotated[int, Field(ge=0, le=100_000, strict=True)]
+Rule = Annotated[int, Doc("number, 0 to 100000"), Field(ge=0, le=100_000, strict=True)]
 """How many backups a rule of the retention keeps."""
 
 
 class Retention(Model):
-    """Which backups stay; see catalog.retention. At least one rule is needed."""
+    """Which backups `prune` keeps of each database. Each rule is for itself; at least one is needed."""
 
     keep_last: Rule = 0
+    """So many of the newest."""
     within: Duration | None = None
+    """All that are not older; null: no such rule."""
     daily: Rule = 0
+    """The newest of each of so many days that have a backup."""
     weekly: Rule = 0
+    """The newest of each of so many weeks, which begin on Monday."""
     monthly: Rule = 0
+    """The newest of each of so many months."""
     yearly: Rule = 0
+    """The newest of each of so many years."""
     timezone: Annotated[Text, Field(validate_default=True)] = "UTC"
-    """Whose calendar says where a day begins."""
+    """Whose calendar says where a day begins, for example `Europe/Stockholm`."""
 
     @field_validator("timezone")
     @classmethod
@@ -45,9 +52,10 @@ class Health(Model):
     """What `health` warns of."""
 
     size_change: DataSize | None = Size(percent=50)
-    """Of a file against the median of those before it, in percent; None: not looked at."""
+    """How much smaller or larger than the median of those before it a file may be, in percent; null: not
+    looked at."""
     unverified_for: Duration | None = timedelta(days=30)
-    """The longest time without a proof that a backup is whole; None: not looked at."""
+    """The longest time without a proof that a backup is whole; null: not looked at."""
 
     @field_validator("size_change")
     @classmethod

@@ -55,10 +55,13 @@ class Tls(Model):
     """How a TCP connection is protected."""
 
     mode: Literal["disable", "require", "verify-ca", "verify-full"] = "require"
+    """What is asked of the server: nothing, encryption, a certificate, one for the name of `host`."""
     ca: ConfigPath | None = None
-    """None: the system's own certification authorities."""
+    """Who signed the server's certificate; null: the system's own certification authorities."""
     cert: ConfigPath | None = None
+    """The client's certificate; needs `key`."""
     key: Annotated[ConfigPath | None, Field(validate_default=True)] = None
+    """The key of the client's certificate; needs `cert`."""
 
     @field_validator("ca", "cert")
     @classmethod
@@ -81,10 +84,12 @@ def is_pattern(name: str) -> bool:
 
 
 class Patterns(Model):
-    """Shell patterns of database names: those taken, and of these those left out."""
+    """Which databases: shell patterns (`*`, `?`, `[abc]`) of names. The server's own are never among them."""
 
     include: TextList = ("*",)
+    """Those taken."""
     exclude: TextList = ()
+    """Of these, those left out."""
 
     def take(self, name: str) -> bool:
         """Whether the include patterns take a name and the exclude patterns leave it in."""
@@ -93,7 +98,10 @@ class Patterns(Model):
 
 
 class Tables(Model):
-    """What of its tables a backup leaves out."""
+    """What of its tables a backup leaves out, as shell patterns.
+
+    PostgreSQL: `DATABASE.SCHEMA.TABLE`, too. A dot in a name is `[.]`.
+    """
 
     exclude: TablePatternList = ()
     """Tables and views that are left out altogether."""
@@ -105,13 +113,13 @@ class Dump(Model):
     """How the dump tool is run and watched."""
 
     tool: ConfigPath | None = None
-    """Another dump tool than the one found."""
+    """Another mysqldump, mariadb-dump or pg_dump; null: one that fits is looked for."""
     stall_timeout: Duration = timedelta(minutes=5)
-    """The longest silence."""
+    """No output for so long: the tool is ended, and the backup has failed."""
     timeout: Duration | None = timedelta(hours=6)
-    """The longest dump of one database; None: no limit."""
+    """The longest dump of one database; null: no limit."""
     extra_options: TextList = ()
-    """Options beyond our own; the engine has a list of those it allows."""
+    """Options beyond our own; few are allowed, as they can lose data."""
 
     @field_validator("extra_options")
     @classmethod
@@ -136,30 +144,39 @@ class Instance(Model):
     """One server. Either `host` or `socket` is set."""
 
     id: Identifier
+    """Its name on the command line and of its folder in the store; unique."""
     engine: Literal["mysql", "postgresql"]
+    """`mariadb` means `mysql`: which of the two it is, is read from the server."""
     host: Host | None = None
+    """Where it listens; this or `socket`."""
     socket: Annotated[ConfigPath | None, Field(validate_default=True)] = None
     """MySQL, MariaDB: the socket; PostgreSQL: the folder that it lies in."""
     port: Port | None = None
-    """None: the engine's own. PostgreSQL's sockets have it in their names."""
+    """null: 3306 for MySQL and MariaDB, 5432 for PostgreSQL, whose sockets have it in their names."""
     tls: Tls | None = None
-    """None: encrypted where the server offers it, nothing verified."""
+    """null: encrypted where the server offers it, nothing verified."""
     maintenance_database: Text = "postgres"
-    """PostgreSQL only: where to connect for listing."""
+    """PostgreSQL only: where to connect to see what databases there are."""
     databases: Patterns = Patterns()
+    """Which databases are backed up."""
     tables: Tables = Tables()
+    """What of their tables is left out."""
     users: Users = Users()
+    """Which users and roles are backed up."""
     jobs: Jobs = 2
-    """Connections that load rows at the same time."""
+    """Connections that load rows at the same time in a restore."""
     broken_views: Literal["fail", "skip"] = "fail"
-    """MySQL, MariaDB: what becomes of a backup with views that cannot be read any more."""
+    """MySQL, MariaDB only: views that cannot be read any more make the backup fail, or are left out, named,
+    and their definitions kept in the metadata."""
     allow_partial: bool = False
     """Missing privileges are warnings: what the account cannot see is not in the backup."""
     lock_wait: Duration = timedelta(seconds=60)
     """The longest wait for a lock on the server."""
     dump: Dump = Dump()
+    """How the dump tool is run and watched."""
     checks: dict[Text, QueryList] = Field(default_factory=dict)
-    """Of a database, by its name: queries that a drill asks, each of which must give one row that is true."""
+    """What a drill asks of a database, by its name: queries that must each give one row, whose first column
+    is true."""
     max_age: Duration = timedelta(hours=26)
     """Above that age of the last good backup of a database, `health` is critical."""
 
@@ -230,10 +247,11 @@ class Storage(Model):
     """Where backups are kept."""
 
     path: ConfigPath = Path("/var/backups/vya-backupdb")
+    """The folder; backups lie in `HOST/INSTANCE/DATABASE/DATE` below it."""
     hostname: FolderName = Field(default_factory=sockets.gethostname)
-    """The name of this machine's folder."""
+    """The name of this machine's folder; null, and by default: the machine's own name."""
     min_free: DataSize = Size(percent=10)
-    """What is kept free: bytes, or a share of the file system."""
+    """What is kept free of the file system: no backup begins or goes on below it."""
 
     @field_validator("hostname", mode="before")
     @classmethod
@@ -250,8 +268,9 @@ class Compression(Model):
     """How backups are compressed."""
 
     codec: Literal["zstd", "gzip", "none"] = "zstd"
+    """How the files are compressed."""
     level: Annotated[int | None, Field(strict=True)] = None
-    """None: the codec's own."""
+    """zstd has 1 to 19, gzip 1 to 9; null: 3 for zstd, 2 for gzip."""
 
     @field_validator("level")
     @classmethod
@@ -268,11 +287,17 @@ class Compression(Model):
 
 
 class Key(Model):
-    """Where the key of the credentials file comes from; none of the three: from the host name."""
+    """Where the key of the credentials file comes from: one of these, or `hostname` in place of the section.
+
+    One that is made from the host name is useless on another machine, and no help against who knows it.
+    """
 
     file: ConfigPath | None = None
+    """A key file, as `vya-backupdb credentials keygen` makes it."""
     env: Text | None = None
+    """The environment variable that holds the key."""
     systemd: Text | None = None
+    """The credential of the systemd unit (`LoadCredential=`) that holds the key."""
 
     @model_validator(mode="before")
     @classmethod
@@ -300,31 +325,43 @@ class Credentials(Model):
     """Where the encrypted credentials are."""
 
     file: Annotated[ConfigPath, Field(validate_default=True)] = Path(".secrets/credentials.json")
+    """The encrypted file, as `vya-backupdb credentials encrypt` or `set` makes it; mode 0600."""
     key: Key = Key()
+    """Where its key comes from; by default from the host name."""
 
 
 class Logging(Model):
     """What is logged, and how."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
+    """What is logged: this and what is graver; `--verbose` and `--quiet` change it."""
     format: Literal["console", "json", "journald"] = "console"
+    """Lines to stderr, for people or as JSON, or entries of the system's journal with facts as fields."""
     file: ConfigPath | None = None
-    """Appended to, besides stderr."""
+    """Appended to, besides stderr or the journal; null: none."""
 
 
 class Config(Model):
     """The whole configuration."""
 
     instances: tuple[Instance, ...]
+    """The servers; at least one."""
     storage: Storage = Field(default_factory=Storage)
+    """Where backups are kept."""
     compression: Compression = Compression()
+    """How they are compressed."""
     retention: Retention | None = None
-    """None: nothing is ever deleted."""
+    """Which of them stay; null: nothing is ever deleted."""
     health: Health = Health()
+    """What `health` warns of."""
     hooks: Hooks = Hooks()
+    """What is run around backups."""
     notify: Notify = Notify()
+    """Who is told how it went."""
     credentials: Credentials = Field(default_factory=dict, validate_default=True)
+    """Where the encrypted credentials are."""
     logging: Logging = Logging()
+    """What is logged, and how."""
 
     @field_validator("instances")
     @classmethod

@@ -9,6 +9,7 @@ from typing import Annotated, Final
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, SecretStr, ValidationInfo
+from typing_extensions import Doc
 
 from vya_backupdb.config.base import Model, refuse
 from vya_backupdb.config.values import Duration, as_list, as_path
@@ -44,20 +45,25 @@ def _program(words: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
 
 
 Argv = Annotated[tuple[str, ...], BeforeValidator(_words), AfterValidator(_program)]
-Commands = Annotated[tuple[Argv, ...], BeforeValidator(as_list)]
+Commands = Annotated[
+    tuple[Argv, ...], Doc("list of commands, each a text or a list of words"), BeforeValidator(as_list)
+]
 
 
 class Hooks(Model):
-    """Commands around a run of backups; see operations.notices."""
+    """Commands around each run of `backup` and `users backup`.
+
+    A command is a list of words, or a text that is cut into words; no shell reads it.
+    """
 
     before: Commands = ()
-    """The first that fails ends the run before anything is dumped."""
+    """In order; the first that fails ends the run before anything is dumped."""
     after: Commands = ()
     """At the end of every run, whatever came of it."""
     on_failure: Commands = ()
     """After these, where anything failed."""
     timeout: Duration = timedelta(minutes=5)
-    """The longest time of one command."""
+    """The longest time of one command; it is ended then."""
 
 
 def _is_address(value: SecretStr) -> SecretStr:
@@ -81,13 +87,14 @@ def _is_web_address(value: SecretStr) -> SecretStr:
 
 
 Address = Annotated[SecretStr, AfterValidator(_is_address)]
-WebAddress = Annotated[SecretStr, AfterValidator(_is_web_address)]
+WebAddress = Annotated[SecretStr, Doc("address, http:// or https://"), AfterValidator(_is_web_address)]
 
 
 class Notify(Model):
     """Who is told. The addresses hold what lets anybody send there: they are never shown."""
 
-    urls: Annotated[tuple[Address, ...], BeforeValidator(as_list)] = ()
-    """As apprise has them; told are failures and warnings."""
+    urls: Annotated[tuple[Address, ...], Doc("list of addresses"), BeforeValidator(as_list)] = ()
+    """Told of failures and warnings: addresses of https://appriseit.com; needs `vya-backupdb[notify]`."""
     ping: WebAddress | None = None
-    """A monitor that raises an alarm when it hears nothing, in the manner of healthchecks.io."""
+    """A monitor that raises the alarm when it hears nothing, in the manner of healthchecks.io: `/start` is
+    added when `backup --all` begins, nothing after a success, `/fail` after a failure."""

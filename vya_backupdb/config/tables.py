@@ -9,6 +9,7 @@ from typing import Annotated, Final
 
 from pydantic import BeforeValidator, PlainSerializer
 from pydantic_core import PydanticCustomError
+from typing_extensions import Doc
 
 from vya_backupdb.config.values import as_list, as_text
 
@@ -74,4 +75,6 @@ def _pattern(value: object) -> object:
 
 _Pattern = Annotated[TablePattern, BeforeValidator(_pattern), PlainSerializer(str, return_type=str)]
 
-TablePatternList = Annotated[tuple[_Pattern, ...], BeforeValidator(as_list)]
+TablePatternList = Annotated[
+    tuple[_Pattern, ...], Doc("list of patterns `DATABASE.TABLE`"), BeforeValidator(as_list)
+]

@@ -1,6 +1,8 @@
 """Kinds of values in the configuration, with what is said where a value is not of the kind.
 
 Relative paths are made absolute against the folder in the validation context (`{"folder": Path}`).
+
+`Doc` says in words what is written; docs/configuration.md has it from here.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, ValidationInfo
 from pydantic_core import PydanticCustomError
+from typing_extensions import Doc
 
 from vya_backupdb.config.quantities import Size, format_duration, parse_duration, parse_size
 
@@ -94,16 +97,24 @@ def _folder_name(value: str) -> str:
     return value
 
 
-ConfigPath = Annotated[Path, BeforeValidator(as_path), PlainSerializer(str, return_type=str)]
-Duration = Annotated[timedelta, BeforeValidator(_duration), PlainSerializer(format_duration, return_type=str)]
-DataSize = Annotated[Size, BeforeValidator(_size), PlainSerializer(str, return_type=str)]
-Text = Annotated[str, AfterValidator(as_text)]
-TextList = Annotated[tuple[Text, ...], BeforeValidator(as_list)]
-QueryList = Annotated[
-    tuple[Annotated[str, AfterValidator(_query)], ...], BeforeValidator(as_list), Field(min_length=1)
+ConfigPath = Annotated[Path, Doc("path"), BeforeValidator(as_path), PlainSerializer(str, return_type=str)]
+Duration = Annotated[
+    timedelta,
+    Doc("duration"),
+    BeforeValidator(_duration),
+    PlainSerializer(format_duration, return_type=str),
 ]
-Identifier = Annotated[str, AfterValidator(_identifier)]
-Host = Annotated[str, AfterValidator(_host)]
-FolderName = Annotated[str, AfterValidator(_folder_name)]
-Port = Annotated[int, Field(ge=1, le=65535, strict=True)]
-Jobs = Annotated[int, Field(ge=1, le=64, strict=True)]
+DataSize = Annotated[Size, Doc("size"), BeforeValidator(_size), PlainSerializer(str, return_type=str)]
+Text = Annotated[str, Doc("text"), AfterValidator(as_text)]
+TextList = Annotated[tuple[Text, ...], Doc("list of texts"), BeforeValidator(as_list)]
+QueryList = Annotated[
+    tuple[Annotated[str, AfterValidator(_query)], ...],
+    Doc("list of SQL queries"),
+    BeforeValidator(as_list),
+    Field(min_length=1),
+]
+Identifier = Annotated[str, Doc("1 to 64 of `A-Z a-z 0-9 . _ -`"), AfterValidator(_identifier)]
+Host = Annotated[str, Doc("host name or address"), AfterValidator(_host)]
+FolderName = Annotated[str, Doc("name of a folder"), AfterValidator(_folder_name)]
+Port = Annotated[int, Doc("number, 1 to 65535"), Field(ge=1, le=65535, strict=True)]
+Jobs = Annotated[int, Doc("number, 1 to 64"), Field(ge=1, le=64, strict=True)]
