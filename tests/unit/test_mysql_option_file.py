@@ -21,9 +21,12 @@ def lines(
     offered: str = "offered",
     socket: Path | None = None,
     credential: Credential = CREDENTIAL,
+    plugin: str = "mysql_native_password",
 ) -> list[str]:
     instance = Instance(id="db", engine="mysql", host=None if socket else "db1", socket=socket, tls=tls)
-    facts = ServerFacts("mysql", flavour, "9.0.0", (9, 0, 0), "backup@%", {"tls": offered})
+    facts = ServerFacts(
+        "mysql", flavour, "9.0.0", (9, 0, 0), "backup@%", {"tls": offered, "login_plugin": plugin}
+    )
     tool = DumpTool("/usr/bin/mysqldump", flavour, "9.0.0", (9, 0, 0))
     return option_file(instance, credential, facts, tool).decode().splitlines()
 
@@ -117,3 +120,10 @@ def test_certificates_are_named(flavour: Flavour) -> None:
 def test_without_an_authority_the_systems_own_are_named(flavour: Flavour) -> None:
     found = lines(flavour, tls=Tls(mode="verify-full"))
     assert any(line.startswith(("ssl-ca=", "ssl-capath=")) for line in found)
+
+
+def test_mariadbs_tool_loads_no_plugin_where_the_account_needs_none() -> None:
+    nowhere = 'plugin-dir="/dev/null"'
+    assert nowhere in lines("mariadb")
+    assert nowhere not in lines("mariadb", plugin="client_ed25519")
+    assert nowhere not in lines("mysql")

@@ -88,6 +88,7 @@ def server_facts(queries: Queries) -> ServerFacts:
     names = ", ".join(["%s"] * len(SETTINGS))
     settings = dict(queries.rows(f"SHOW GLOBAL VARIABLES WHERE Variable_name IN ({names})", *SETTINGS))
     settings["tls"] = "offered" if queries.offers_tls else "absent"
+    settings["login_plugin"] = queries.login_plugin
     return ServerFacts(
         engine="mysql",
         flavour=flavour,

@@ -24,9 +24,14 @@ PATIENCE: Final = 10.0
 GARBLED: Final = (struct.error, ValueError, LookupError, TypeError, AttributeError)
 """What PyMySQL raises for bytes that are no greeting of a MySQL server."""
 
-_LOST: Final = frozenset({0, CR.CR_SERVER_GONE_ERROR, CR.CR_SERVER_LOST, 1053, 1927, 3169, 4031})
-"""Codes after which a connection is of no use: gone, lost, server shutdown (1053), killed (1927 on MariaDB,
-3169 on MySQL), ended for idleness (4031)."""
+_LOST: Final = frozenset(
+    {0, CR.CR_SERVER_GONE_ERROR, CR.CR_SERVER_LOST, CR.CR_MALFORMED_PACKET, 1053, 1927, 3169, 4031}
+)
+"""Codes after which a connection is of no use: gone, lost, garbled, server shutdown (1053), killed (1927 on
+MariaDB, 3169 on MySQL), ended for idleness (4031)."""
+
+_LONGEST: Final = 2000
+"""Characters of a message: it may quote a statement."""
 
 
 def is_lost(error: BaseException) -> bool:
@@ -45,6 +50,8 @@ def code_of(error: BaseException) -> int:
 def message_of(error: BaseException) -> str:
     """Give the message of an error with its number, on one line and without control characters."""
     said = str(error.args[-1]) if error.args else str(error)
+    if len(said) > _LONGEST:
+        said = said[:_LONGEST] + " ..."
     said = re.sub(r"[\x00-\x1f\x7f-\x9f]+", " ", said).strip()
     code = code_of(error)
     return f"{said} ({code})" if code > 0 else said

@@ -66,6 +66,11 @@ class Queries:
         self.execute(f"SET SESSION {', SESSION '.join(settings)} {SHOW_GENERATED_KEYS}")
 
     @property
+    def login_plugin(self) -> str:
+        """The authentication plugin with which the account logged in."""
+        return self._wire.login_plugin
+
+    @property
     def offers_tls(self) -> bool:
         """Whether the server can do TLS."""
         return self._wire.offers_tls()

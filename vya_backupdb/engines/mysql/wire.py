@@ -48,9 +48,11 @@ class Wire(_Connection):
     _result: MySQLResult | None
     _execute_command: Callable[[int, bytes], None]
     server_capabilities: int
+    _auth_plugin_name: str
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
+        self._asked_plugin: str | None = None
         self._spare: socket.socket | None = None
 
     def connect_over(self, channel: socket.socket, read_timeout: float) -> None:
@@ -84,6 +86,25 @@ class Wire(_Connection):
     def offers_tls(self) -> bool:
         """Whether the server can do TLS, used or not."""
         return bool(self.server_capabilities & CLIENT.SSL)
+
+    @property
+    def login_plugin(self) -> str:
+        """The authentication plugin with which the account logged in."""
+        return self._asked_plugin or self._auth_plugin_name
+
+    def _process_auth(self, plugin_name: bytes, auth_packet: Any, handler: Any = None) -> Any:
+        self._asked_plugin = plugin_name.decode("ascii", "replace")
+        return super()._process_auth(plugin_name, auth_packet, handler)  # type: ignore[misc]  # not in the stubs
+
+    def _read_query_result(self, unbuffered: bool = False) -> int:
+        try:
+            return super()._read_query_result(unbuffered)  # type: ignore[misc,no-any-return]
+        except (AssertionError, RuntimeError, *GARBLED) as error:
+            # PyMySQL says so (RuntimeError) where a server asks for a file of this machine
+            self._force_close()  # type: ignore[attr-defined]
+            raise pymysql.err.OperationalError(
+                CR.CR_MALFORMED_PACKET, "what answers does not keep to the MySQL protocol"
+            ) from error
 
     def cut(self) -> None:
         """End the connection from another thread, whatever it is doing: its next read or write fails."""

@@ -16,6 +16,11 @@ _LONGEST_LINE: Final = 4000
 """Bytes; the tools read option files through a buffer of 4096 (my_default.c) and would cut the rest off."""
 
 
+_BUILT_IN: Final = "mysql_native_password"
+_NOWHERE: Final = "/dev/null"
+"""No folder, so no plugin is found there."""
+
+
 def option_file(instance: Instance, credential: Credential, facts: ServerFacts, tool: DumpTool) -> bytes:
     """Give the content of the file for `--defaults-file`.
 
@@ -59,6 +64,9 @@ def _options(
         yield "host", instance.host or DEFAULT_HOST
         yield "port", str(instance.port or DEFAULT_PORT)
     if tool.flavour == "mariadb":
+        if instance.socket is None and facts.settings.get("login_plugin") == _BUILT_IN:
+            # MariaDB's tools load what a server asks for, and some plugins send the password readable.
+            yield "plugin-dir", _NOWHERE
         yield from _mariadb_tls(instance, facts)
     else:
         yield from _mysql_tls(instance, facts, tool)
