@@ -132,8 +132,8 @@ def connection_string(
 ) -> str:
     """Give a connection string that holds no secret, for a libpq of that major version.
 
-    A server that asks for the password itself, not for a proof of it, gets it over TLS or a local socket only;
-    libpq before 16 cannot be told that.
+    A server that asks for the password itself, not for a proof of it, gets it over TLS or a local socket
+    only; libpq before 16 cannot be told that.
 
     Raises ConfigurationError where TLS is to be verified and there are no authorities to verify against.
     """
