@@ -31,6 +31,7 @@ _COMMANDS = {
     "verify": ("vya_backupdb.cli.verify:command", "Prove that backups are whole."),
     "drill": ("vya_backupdb.cli.drill:command", "Prove that backups restore, in a throw-away server."),
     "prune": ("vya_backupdb.cli.prune:command", "Delete backups that the retention does not keep."),
+    "notify": ("vya_backupdb.cli.notify:command", "Send a notice to whom the configuration names."),
     "users": ("vya_backupdb.cli.users:group", "Users, roles and grants: back up, list, restore."),
     "config": (
         "vya_backupdb.cli.config:command",

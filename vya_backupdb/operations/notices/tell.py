@@ -15,7 +15,7 @@ from vya_backupdb.operations.notices import channels
 from vya_backupdb.operations.notices.ping import Signal, ping
 from vya_backupdb.operations.notices.report import Report, Told
 from vya_backupdb.operations.notices.send import send_all
-from vya_backupdb.operations.notices.text import notice
+from vya_backupdb.operations.notices.text import Notice, notice
 
 log = get_logger(__name__)
 
@@ -32,9 +32,17 @@ def tell(
 
     Gives a warning for each that could not be told, and where the library is missing.
     """
-    missing = bool(config.notify.urls) and not channels.is_installed()
     made = notice(config.storage.hostname, run, report, ended_by)
-    works = _monitor(config, signal)
+    return _told(config, made, _monitor(config, signal))
+
+
+def pass_on(config: Config, made: Notice) -> list[Finding]:
+    """Send a notice to `notify.urls`; gives what `tell` gives."""
+    return _told(config, made, {})
+
+
+def _told(config: Config, made: Notice | None, works: _Works) -> list[Finding]:
+    missing = bool(config.notify.urls) and not channels.is_installed()
     if made is not None and not missing:
         for index, url in enumerate(config.notify.urls):
             works[f"notify.urls[{index}]"] = partial(channels.send, url, made)

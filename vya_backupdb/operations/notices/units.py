@@ -1,0 +1,32 @@
+"""What is told of a unit of systemd that failed: its last lines in the journal."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import Final
+
+from vya_backupdb.log import masked, printable
+from vya_backupdb.operations.notices.text import Notice
+
+_LINES: Final = 40
+_PATIENCE: Final = 20.0
+"""Seconds for the journal, which may be large."""
+
+
+def of_unit(hostname: str, unit: str, *, journalctl: str = "journalctl") -> Notice:
+    """Give the notice that a unit failed."""
+    lines = [*_last_lines(unit, journalctl), f"On {hostname}, `journalctl --unit {unit}` tells the rest."]
+    body = "\n".join(printable(masked(line)) for line in lines)
+    return Notice(printable(f"{hostname}: {unit} failed"), body, is_failure=True)
+
+
+def _last_lines(unit: str, journalctl: str) -> list[str]:
+    argv = (journalctl, "--unit", unit, "--lines", str(_LINES), "--output", "cat", "--no-pager", "--quiet")
+    try:
+        done = subprocess.run(
+            argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=_PATIENCE, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return [f"its lines in the journal cannot be read: {error}"]
+    said = done.stderr if done.returncode else done.stdout
+    return said.decode("utf-8", "backslashreplace").splitlines()[-_LINES:]
