@@ -194,6 +194,9 @@ def test_the_command_prints_tables_and_documents(
     out = capsys.readouterr().out
     assert "2 d 3 h" in out
     assert ("no space" in out) == (not words)
+    if not words:
+        assert "overdue" in out
+        assert "old, more than 1d2h (max_age); the last attempt failed: no space; mend that, then vya-" in out
     assert main(["--config", str(config), "status", *words, "--format", "json"]) == 0
     told = json.loads(capsys.readouterr().out)
     if words == ["--summary"]:
@@ -202,6 +205,9 @@ def test_the_command_prints_tables_and_documents(
     else:
         (one,) = told["databases"]
         assert one["last_attempt"]["error"] == "no space"
+        (problem,) = one["problems"]
+        assert problem["level"] == "CRITICAL"
+        assert problem["cure"] == "mend that, then vya-backupdb backup --instance main --database shop"
 
 
 def test_the_command_tells_what_comes_next(

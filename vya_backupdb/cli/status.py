@@ -12,6 +12,8 @@ import click
 from vya_backupdb.cli.context import CliContext, pass_context
 from vya_backupdb.cli.render import Table, emit, format_option, human_size, note, printable
 from vya_backupdb.cli.selection import named
+from vya_backupdb.config.models import Config
+from vya_backupdb.operations.health import problems_of
 from vya_backupdb.operations.status import DatabaseStatus, status
 
 
@@ -35,14 +37,15 @@ def command(context: CliContext, instance: str | None, last_backup: bool, summar
     if summary:
         emit(format, {"instances": list(_summaries(found))}, _summary(found))
     else:
-        tables = [_last(found)] if last_backup else [*_all(found)]
-        emit(format, {"databases": [_shown(one) for one in found]}, *tables)
+        config = context.config()
+        tables = [_last(found)] if last_backup else [*_all(config, found)]
+        emit(format, {"databases": [_shown(config, one) for one in found]}, *tables)
     if not any(one.last for one in found):
         where = context.config().storage.path
         note(f"no good backup lies below {where}: vya-backupdb backup --all makes some")
 
 
-def _shown(one: DatabaseStatus) -> dict[str, Any]:
+def _shown(config: Config, one: DatabaseStatus) -> dict[str, Any]:
     last, attempt, drill = one.last, one.attempt, one.drill
     return {
         "instance": one.instance,
@@ -71,16 +74,20 @@ def _shown(one: DatabaseStatus) -> dict[str, Any]:
         "overdue_from": one.overdue_from,
         "backups": one.backups,
         "damaged": list(one.damaged),
+        "problems": [
+            {"level": each.level.name, "what": each.what, "cure": each.cure}
+            for each in problems_of(config, one)
+        ],
     }
 
 
-def _all(found: Sequence[DatabaseStatus]) -> Iterator[Table]:
+def _all(config: Config, found: Sequence[DatabaseStatus]) -> Iterator[Table]:
     columns = ("instance", "database", "last good (UTC)", "age", "size", "trend", "last attempt")
     table = Table("Backups", (*columns, "verified", "drilled"))
     coming = Table(
         "What comes next (UTC)", ("instance", "database", "usually every", "next expected", "overdue from")
     )
-    troubles = Table("What is wrong", ("instance", "database", "what"))
+    troubles = Table("What is wrong", ("instance", "database", "what, and what to do"))
     for one in found:
         table.add(
             printable(one.instance),
@@ -101,11 +108,9 @@ def _all(found: Sequence[DatabaseStatus]) -> Iterator[Table]:
                 _minute(one.expected_at),
                 _minute(one.overdue_from),
             )
-        failed = [f"the last attempt failed: {one.failed}"] if one.failed else []
-        if one.drill is not None and one.drill.error is not None:
-            failed.append(f"the last drill failed: {one.drill.error}")
-        for what in (*failed, *one.damaged):
-            troubles.add(printable(one.instance), printable(one.database), what)
+        for each in problems_of(config, one):
+            told = f"{each.what}; {each.cure}" if each.cure else each.what
+            troubles.add(printable(one.instance), printable(one.database), told)
     yield table
     if coming.rows:
         yield coming

@@ -68,20 +68,24 @@ def health(
     `max_age` stands in for that of the instances. Raises StorageError where the store cannot be read.
     """
     moment = now or datetime.now(UTC)
-    databases = tuple(
-        one for one in status(config, now=moment) if one.database == USERS or _is_wanted(config, one)
-    )
+    databases = tuple(one for one in status(config, now=moment) if _is_wanted(config, one))
     free = _free_bytes(config)
     problems = [*_of_store(config, free), *_of_credentials(config, open_vault)]
     if free is not None:  # else nothing can be said of any database
-        problems += [problem for one in databases for problem in _of_database(config, one, max_age)]
+        problems += [problem for one in databases for problem in problems_of(config, one, max_age)]
     problems.sort(key=lambda problem: -problem.level)
     return Health(moment, databases, tuple(problems), free)
 
 
 def _is_wanted(config: Config, one: DatabaseStatus) -> bool:
     """Leave out what the configuration does not take any more: no new backups of it will come."""
-    return one.last is None or config.instance(one.instance).databases.take(one.database)
+    is_taken = one.database == USERS or config.instance(one.instance).databases.take(one.database)
+    return is_taken or one.last is None
+
+
+def problems_of(config: Config, one: DatabaseStatus, max_age: timedelta | None = None) -> list[Problem]:
+    """Give what is wrong with a database; nothing where no new backups of it will come."""
+    return [*_of_database(config, one, max_age)] if _is_wanted(config, one) else []
 
 
 def _of_database(config: Config, one: DatabaseStatus, max_age: timedelta | None) -> Iterator[Problem]:
