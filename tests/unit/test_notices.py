@@ -196,6 +196,13 @@ def test_a_notice_names_the_database_the_figure_and_what_to_do() -> None:
     assert not warned.is_failure
 
 
+@pytest.mark.parametrize(("where", "what"), [("main", "main: no"), ("main/shop", "shop: no"), ("main", "no")])
+def test_a_name_is_told_once(where: str, what: str) -> None:
+    made = notice("db1", "backup of main", Report({}, failures=[Told(where, what)]))
+    assert made is not None
+    assert made.body.startswith(f"FAILED: {where}: no\n")
+
+
 def test_all_well_is_no_news_and_what_ended_a_run_is_some() -> None:
     assert notice("db1", "backup of main", GOOD) is None
     ended = notice("db1", "backup of main", GOOD, "interrupted by a signal")

@@ -122,7 +122,7 @@ def _tables(outcomes: list[BackupOutcome], of_run: Sequence[Finding]) -> Iterato
             for finding in findings:
                 table.add(outcome.instance, _database(outcome), told(finding))
     for finding in of_run:
-        warnings.add("", "", told(finding))
+        warnings.add("(run)", "", told(finding))
     yield from (table for table in (warnings, notes) if table.rows)
 
 

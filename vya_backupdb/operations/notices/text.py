@@ -57,7 +57,9 @@ def named(instances: Sequence[str]) -> str:
 
 def _lines(word: str, told: Sequence[Told]) -> Iterator[str]:
     for each in told[:_MOST]:
-        yield f"{word}: {each.where}: {each.what}" if each.where else f"{word}: {each.what}"
+        # many errors begin with the name of their instance or database themselves
+        what = each.what.removeprefix(f"{each.where.rpartition('/')[2]}: ")
+        yield f"{word}: {each.where}: {what}" if each.where else f"{word}: {what}"
         if each.cure:
             yield f"    {each.cure}"
     if len(told) > _MOST:
