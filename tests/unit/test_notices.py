@@ -205,9 +205,10 @@ def test_a_name_is_told_once(where: str, what: str) -> None:
 
 def test_all_well_is_no_news_and_what_ended_a_run_is_some() -> None:
     assert notice("db1", "backup of main", GOOD) is None
-    ended = notice("db1", "backup of main", GOOD, "interrupted by a signal")
+    ended = notice("db1", "backup of main", GOOD, Told("", "interrupted by a signal", "begin anew"))
     assert ended is not None
     assert ended.subject == "db1: backup of main FAILED: interrupted by a signal"
+    assert ended.body.startswith("FAILED: interrupted by a signal\n    begin anew\n")
 
 
 def test_a_notice_is_bounded_harmless_and_holds_no_secret() -> None:

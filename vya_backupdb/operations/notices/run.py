@@ -73,7 +73,7 @@ class Surrounded:
     def _limit(self) -> float:
         return self.config.hooks.timeout.total_seconds()
 
-    def _run(self, event: str, ended_by: str | None, hurry: float | None) -> None:
+    def _run(self, event: str, ended_by: Told | None, hurry: float | None) -> None:
         """Run all the hooks of an event, until the moment `hurry` at the latest."""
         for name, argv in _named(event, getattr(self.config.hooks, event)):
             limit = self._limit if hurry is None else max(0.0, min(self._limit, hurry - time.monotonic()))
@@ -82,14 +82,14 @@ class Surrounded:
             except HookFailed as error:
                 self.warnings.append(Finding(Severity.WARNING, error.what, cure=error.cure))
 
-    def _document(self, event: str, ended_by: str | None = None) -> bytes:
+    def _document(self, event: str, ended_by: Told | None = None) -> bytes:
         report = self.report()
         facts: dict[str, object] = {
             "event": event,
             "host": self.config.storage.hostname,
             "instances": self.instances,
             "ok": None if event == "before" else not (ended_by or report.failures),
-            "error": ended_by,
+            "error": ended_by.what if ended_by else None,
         }
         return self.written({**facts, **report.document}).encode("utf-8", "backslashreplace")
 

@@ -26,7 +26,7 @@ _Works = dict[str, Callable[[], None]]
 
 
 def tell(
-    config: Config, run: str, report: Report, ended_by: str | None = None, signal: Signal | None = None
+    config: Config, run: str, report: Report, ended_by: Told | None = None, signal: Signal | None = None
 ) -> list[Finding]:
     """Send what there is to tell of a run to `notify.urls`, and the signal to the monitor.
 
@@ -64,7 +64,7 @@ def failures_told(
     Told is also an error that ends the block, but no signal: who sent it knows.
     """
     errors: list[VyaBackupDBError | None] = []
-    ended_by = None
+    ended_by: Told | None = None
     try:
         yield errors
     except Exception as error:
@@ -76,13 +76,13 @@ def failures_told(
             tell(config, run, Report({}, failures, done=len(errors) - len(failures)), ended_by)
 
 
-def why(error: BaseException) -> str:
+def why(error: BaseException) -> Told:
     """Say what ended a run before its time."""
     if isinstance(error, VyaBackupDBError):
-        return error.what
+        return Told.of("", error)
     if isinstance(error, Exception):
-        return f"unexpected fault: {type(error).__name__}: {error}"
-    return "interrupted by a signal"
+        return Told("", f"unexpected fault: {type(error).__name__}: {error}")
+    return Told("", "interrupted by a signal")
 
 
 def _monitor(config: Config, signal: Signal | None) -> _Works:

@@ -23,14 +23,14 @@ class Notice:
     is_failure: bool
 
 
-def notice(hostname: str, run: str, report: Report, ended_by: str | None = None) -> Notice | None:
+def notice(hostname: str, run: str, report: Report, ended_by: Told | None = None) -> Notice | None:
     """Give what there is to tell of a run (`backup of prod-mysql-01`), None where all is as it should be.
 
     `ended_by` says why it did not come to its end.
     """
     failed, warned = len(report.failures), len(report.warnings)
     if ended_by is not None:
-        outcome = f"FAILED: {ended_by}"
+        outcome = f"FAILED: {ended_by.what}"
     elif failed:
         outcome = f"FAILED: {failed:,} of {failed + report.done:,}"
         if failed == 1 and report.failures[0].where:
@@ -40,8 +40,7 @@ def notice(hostname: str, run: str, report: Report, ended_by: str | None = None)
     else:
         return None
     lines = [
-        *([f"FAILED: {ended_by}"] if ended_by else []),
-        *_lines("FAILED", report.failures),
+        *_lines("FAILED", [*([ended_by] if ended_by else []), *report.failures]),
         *_lines("warning", report.warnings),
         f"{report.done:,} done without a failure.",
         f"On {hostname}, `vya-backupdb status` shows how all backups stand; the log tells the rest.",
