@@ -114,7 +114,9 @@ def test_a_redirect_from_https_to_http_is_refused() -> None:
 # ---------------------------------------------------------------------------- several at once
 
 
-def test_whoever_is_late_or_fails_is_named_and_holds_nobody_up(listener: Listener) -> None:
+def test_whoever_is_late_or_fails_is_named_and_holds_nobody_up() -> None:
+    done = []
+
     def broken() -> None:
         raise RuntimeError(TOKEN)
 
@@ -124,13 +126,13 @@ def test_whoever_is_late_or_fails_is_named_and_holds_nobody_up(listener: Listene
             {
                 "slow": lambda: ping(address(slow.url), "success"),
                 "broken": broken,
-                "good": lambda: ping(address(listener.url), "success"),
+                "good": lambda: done.append(True),
             },
             1.0,
         )
         assert time.monotonic() - began < 30
     assert failed == {"slow": "no answer within 1 s", "broken": "unexpected fault: RuntimeError"}
-    assert len(listener.requests) == 1
+    assert done == [True]
 
 
 # ---------------------------------------------------------------------------- what apprise sends
@@ -229,13 +231,11 @@ Around = Callable[..., Surrounded]
 
 
 @pytest.fixture
-def around(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Around:
+def around(tmp_path: Path) -> Around:
     """`around(report, hooks=..., notify=...)`: a run of the instance `main`; hooks may call `./keep`."""
     script = tmp_path / "keep"
     script.write_text(f"#!/bin/sh\ncat > {tmp_path}/$1.json\necho $1 >> {tmp_path}/order\nexit ${{2:-0}}\n")
     script.chmod(0o755)
-    monkeypatch.setattr(tell, "_LONGEST", 2.0)
-    monkeypatch.setattr(pinging, "_TIMEOUT", 0.3)
 
     def make(report: Report = GOOD, *, pings: bool = True, **sections: Any) -> Surrounded:
         document = {"instances": [{"id": "main", "engine": "mysql", "host": "db"}], **sections}
@@ -362,7 +362,11 @@ def test_a_run_that_the_monitor_does_not_wait_for_is_not_told_to_it(
     assert listener.paths == []
 
 
-def test_nobody_who_cannot_be_told_is_more_than_a_warning(around: Around, absent: str) -> None:
+def test_nobody_who_cannot_be_told_is_more_than_a_warning(
+    around: Around, absent: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tell, "_LONGEST", 2.0)
+    monkeypatch.setattr(pinging, "_TIMEOUT", 0.3)
     with listening(hang) as hanging, listening(trickle) as slow, listening(status(500)) as broken:
         urls = [hook_of(url).get_secret_value() for url in (absent, slow.url, broken.url)]
         made = around(FAILED, notify={"urls": urls, "ping": f"{hanging.url}/{TOKEN}"})
