@@ -9,11 +9,12 @@ PARALLEL := -n $(WORKERS) --dist worksteal
 ON_SERVERS := tests/integration tests/end_to_end $(PARALLEL) $(PYTEST)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-matrix lint docs bench setup matrix clean clean-engines
+.PHONY: help demo test test-faults test-matrix lint docs bench setup matrix clean clean-engines
 
 help:
 	@echo "make demo         throw-away servers, sample data, backup, restore, comparison, report"
 	@echo "make test         lint, types, layers, all tests with coverage"
+	@echo "make test-faults  kills, full disks, broken networks, damaged files: hundreds of each"
 	@echo "make test-matrix  the tests on servers, with MySQL 9, MariaDB 11.8, PostgreSQL 17 and 18"
 	@echo "make lint         ruff, mypy, import-linter"
 	@echo "make docs         the pages that are made from the code"
@@ -25,6 +26,9 @@ demo: setup $(READY)
 
 test: setup lint
 	$(BIN)/python -m pytest $(PARALLEL) $(PYTEST) --cov --cov-report=term --cov-fail-under=85
+
+test-faults: setup $(READY)
+	VYA_FAULTS_FULL=1 $(BIN)/python -m pytest tests/faults $(PARALLEL) --timeout 7200 $(PYTEST)
 
 test-matrix: matrix $(READY)
 	VYA_TEST_ENGINES=mysql-9,mariadb-11.8,postgresql-17 $(BIN)/python -m pytest $(ON_SERVERS)
