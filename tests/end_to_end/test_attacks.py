@@ -102,6 +102,14 @@ def test_what_a_killed_backup_left_is_removed_by_the_next(site: Site, database: 
     assert len(site.json("restore", "list")["backups"]) == 2
 
 
+def test_a_store_that_everybody_may_write_takes_no_backup(site: Site) -> None:
+    site.store.mkdir()
+    site.store.chmod(0o777)
+    done = site.run("backup", "--instance", "source", "--all", code=23)
+    assert "everybody may write" in done.stderr
+    assert site.files() == []
+
+
 # ---------------------------------------------------------------------------- records and journals
 
 

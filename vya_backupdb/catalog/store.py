@@ -7,6 +7,8 @@ record, written last) and `.sha256`.
 from __future__ import annotations
 
 import os
+import shlex
+import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -16,7 +18,7 @@ from pathlib import Path
 from vya_backupdb.catalog.naming import USERS, date_folder, file_name, moment_of, timestamp
 from vya_backupdb.catalog.publish import make_folder, published, storage_errors, write_whole
 from vya_backupdb.catalog.record import BackupRecord, read_record, record_bytes
-from vya_backupdb.errors import Refused, VerificationError
+from vya_backupdb.errors import Refused, StorageError, VerificationError
 
 RECORD_SUFFIX = ".json"
 DIGEST_SUFFIX = ".sha256"
@@ -55,6 +57,7 @@ class Slot:
     def open(self) -> None:
         """Make the folder. Raises StorageError."""
         make_folder(self.folder)
+        _refuse_links(self.folder.parent, self.folder)
 
     def files(self) -> list[Path]:
         """Give the paths of all files that a backup here may have; the record is the first."""
@@ -111,7 +114,23 @@ class Store:
         """Make the folder of an instance of this machine where it is absent. Raises StorageError."""
         folder = self.instance_folder(instance)
         make_folder(folder)
+        _refuse_links(folder.parent, folder)
         return folder
+
+    def check_private(self, instance: str) -> None:
+        """Raise StorageError where everybody may write into the folders down to that of an instance.
+
+        Who can, chooses what is restored one day.
+        """
+        folder = self.instance_folder(instance)
+        for path in (self.root, folder.parent, folder):
+            with storage_errors(path):
+                mode = stat.S_IMODE(path.stat().st_mode)
+            if mode & stat.S_IWOTH:
+                raise StorageError(
+                    f"{path}: everybody may write there (mode {mode:04o})",
+                    cure=f"mend it with: chmod go-w {shlex.quote(str(path))}",
+                )
 
     def slot(self, instance: str, database: str | None, moment: datetime) -> Slot:
         """Give the place for a new backup, of users where `database` is None. Nothing is made yet.
@@ -188,6 +207,16 @@ class Store:
         return found
 
 
+def _refuse_links(*paths: Path) -> None:
+    """Raise StorageError for a link: what is written through it would not be found again, or elsewhere."""
+    for path in paths:
+        if path.is_symlink():
+            raise StorageError(
+                f"{path}: a symbolic link, which no backup is looked for behind",
+                cure="put a folder there, mount a file system on it, or name another `storage.path`",
+            )
+
+
 def newest(backups: Iterable[Backup], *, at: datetime | None = None) -> tuple[Backup, BackupRecord] | None:
     """Give the newest backup whose snapshot is at or before `at` (any, where None), with its record.
 
@@ -248,14 +277,16 @@ def check_file(record_path: Path, record: BackupRecord) -> Path:
         )
     with storage_errors(path):
         try:
-            size = path.stat(follow_symlinks=False).st_size
+            found = path.stat(follow_symlinks=False)
         except FileNotFoundError:
             raise VerificationError(
                 f"{path}: the backup file is missing", cure="choose another backup: restore list"
             ) from None
-    if size != record.file.bytes:
+    if not stat.S_ISREG(found.st_mode):
+        raise VerificationError(f"{path}: is no regular file", cure="choose another backup: restore list")
+    if found.st_size != record.file.bytes:
         raise VerificationError(
-            f"{path}: {size} bytes, not the {record.file.bytes} that were written",
+            f"{path}: {found.st_size} bytes, not the {record.file.bytes} that were written",
             cure="the file is damaged: choose another backup (restore list)",
         )
     return path

@@ -117,6 +117,7 @@ def _backup_instance(
         guard: AbstractContextManager[None] = nullcontext()
     else:
         folder = store.open_instance(instance.id)
+        store.check_private(instance.id)
         guard = locked(folder, instance.id)
     with guard, engine.connect(instance, credential) as connector:
         if not request.dry_run:
