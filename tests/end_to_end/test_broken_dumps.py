@@ -170,12 +170,13 @@ def test_no_child_sees_a_secret_in_argv_or_environment(site: Site, database: str
         use_tool(
             site,
             f'for p in /proc/[0-9]*; do tr "\\0" "\\n" < $p/cmdline; tr "\\0" "\\n" < $p/environ; done '
-            f'> {seen} 2>/dev/null; exec "$REAL" "$@"',
+            f'> {seen} 2>/dev/null; ulimit -c > {seen}.core; ulimit -H -c >> {seen}.core; exec "$REAL" "$@"',
         )
         done = site.run("--verbose", "--verbose", "backup", "--instance", "source", "--database", database)
         assert "backup" in seen.read_text(errors="replace")  # the probe saw us
         assert secret not in seen.read_text(errors="replace")
         assert secret not in done.stdout + done.stderr
+        assert Path(f"{seen}.core").read_text().split() == ["0", "0"]  # no memory of ours or of its on a disk
         for path in site.store.rglob("*"):
             if path.is_file() and path.suffix != ".zst":
                 assert secret not in path.read_text(errors="replace")

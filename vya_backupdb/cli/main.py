@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -123,8 +124,14 @@ def _endable() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def _without_core_dumps() -> None:
+    """Let neither this process nor its children leave their memory on disk: there are passwords in it."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program and give its exit status."""
+    _without_core_dumps()
     state = CliContext()
     with _endable(), guarded_output():
         return _guarded(lambda: _invoke(arguments, state), state)

@@ -123,6 +123,7 @@ def _look_at(flavour: Flavour, server: Path) -> Binaries | None:
         said = subprocess.run(
             [server, "--no-defaults", "--version"] if flavour != "postgresql" else [server, "--version"],
             stdin=subprocess.DEVNULL,
+            env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"},
             capture_output=True,
             text=True,
             errors="replace",
