@@ -10,6 +10,10 @@ from typing import Final, Literal, Protocol
 # ---------------------------------------------------------------------------- scripts
 
 
+MOST_STATEMENT: Final = 2 << 30
+"""Bytes of a statement up to which a script is read: no server takes one of more than 1 GiB."""
+
+
 class SectionKind(StrEnum):
     """What a part of a dump script is, and so when a restore executes it."""
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from scripts.sample.clients import ClientError, create_database, drop_database, plain_dump, raw_dump, run_sql
-from tests.unit.made_backups import document_of
+from tests.unit.made_backups import document_of, sealed_document
 from vya_backupdb.catalog.store import Store
 from vya_backupdb.scratch import ScratchServer
 
@@ -150,7 +150,7 @@ def test_a_hostile_record_is_damage_and_nothing_else(site: Site, database: str) 
     good = json.dumps(document_of(path))
     before = site.occupied(database)
     for what, change in RECORDS.items():
-        path.write_text(json.dumps(change(json.loads(good))))
+        path.write_bytes(sealed_document(change(json.loads(good))))
         site.run("restore", "list")
         site.json("restore", "list")
         done = site.run(*latest(database, *TO_TARGET, "--drop", "--force"), code=22)

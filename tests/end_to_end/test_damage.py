@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +10,7 @@ from types import FunctionType
 import pytest
 
 from scripts.sample.clients import plain_dump
-from tests.unit.made_backups import document_of
+from tests.unit.made_backups import document_of, sealed_document
 from vya_backupdb.archive.source import open_source
 from vya_backupdb.catalog.store import Store
 from vya_backupdb.engines.registry import engine_named
@@ -74,7 +73,9 @@ def test_a_file_that_is_not_the_one_of_its_metadata_replaces_nothing(site: Site,
     site.fill(database, rows=400)
     entry = site.backup(database)
     record = Path(entry["file"].removesuffix(".sql.zst") + ".json")
-    record.write_text(json.dumps(document_of(record)).replace(entry["sha256"], "0" * 64))
+    document = document_of(record)
+    document["file"]["sha256"] = "0" * 64
+    record.write_bytes(sealed_document(document))
     before = site.occupied(database)
     done = site.run(
         *("restore", "--instance", "source", "--database", database, "--latest"),

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from scripts.sample.clients import run_sql
+from tests.unit.made_backups import document_of, sealed_document
 
 from .conftest import Site
 from .estate import Estate
@@ -172,9 +173,9 @@ def test_the_newest_of_every_database_and_the_users_come_into_one_server(site: S
 def test_without_a_server_of_the_version_or_a_newer_one_nothing_is_proved(site: Site, database: str) -> None:
     site.fill(database, rows=3)
     record = Path(site.backup(database)["file"]).with_suffix("").with_suffix(".json")
-    text = json.loads(record.read_text())
+    text = document_of(record)
     text["server"] |= {"version": "99.1.2", "version_number": [99, 1, 2]}
-    record.write_text(json.dumps(text))
+    record.write_bytes(sealed_document(text))
     done = drilled(site, *of(database), code=12)
     assert not done["ok"]
     assert "no mariadb server 99.1 or newer" in done["drills"][0]["databases"][0]["failures"][0]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from scripts.sample.clients import raw_dump, run_sql
-from tests.unit.made_backups import document_of
+from tests.unit.made_backups import document_of, sealed_document
 from vya_backupdb.archive.reader import open_archive
 
 from .conftest import Site
@@ -93,14 +93,14 @@ def another_hash(file: Path) -> None:
     record = next(file.parent.glob("*.json"))
     text = document_of(record)
     text["file"]["sha256"] = "0" * 64
-    record.write_text(json.dumps(text))
+    record.write_bytes(sealed_document(text))
 
 
 def more_rows(file: Path) -> None:
     record = next(file.parent.glob("*.json"))
     text = document_of(record)
     text["contents"]["rows"] += 1
-    record.write_text(json.dumps(text))
+    record.write_bytes(sealed_document(text))
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_users_are_verified_among_the_others(site: Site, database: str) -> None:
     assert {one["database"] for one in verified(site, "--all")["verified"]} == {database, "@users"}
     text = document_of(record)
     text["contents"]["objects"] = {"user": 1_000}
-    record.write_text(json.dumps(text))
+    record.write_bytes(sealed_document(text))
     done = verified(site, "--all", code=3)
     assert [one["database"] for one in done["verified"] if not one["ok"]] == ["@users"]
 

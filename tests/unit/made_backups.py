@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from vya_backupdb.catalog.publish import make_folder, published
-from vya_backupdb.catalog.record import ArchiveFile, BackupRecord, Contents
+from vya_backupdb.catalog.record import ArchiveFile, BackupRecord, Contents, sealed
 from vya_backupdb.catalog.store import RECORD_SUFFIX, Store
 from vya_backupdb.model import DumpTool, MySQLDefinition, ServerFacts
 
@@ -56,14 +56,19 @@ def resized(record: Path, size: int) -> None:
     record.with_name(record.name.replace(RECORD_SUFFIX, ".sql.zst")).write_bytes(b"x" * size)
     document = document_of(record)
     document["file"]["bytes"] = size
-    record.write_text(json.dumps(document))
+    record.write_bytes(sealed_document(document))
 
 
 def document_of(record: Path) -> dict[str, Any]:
-    """Give a record to be written with other values: without its check, as older ones are."""
+    """Give a record without its check, for `sealed_document` to write with other values."""
     document: dict[str, Any] = json.loads(record.read_text())
     del document["check"]
     return document
+
+
+def sealed_document(document: dict[str, Any]) -> bytes:
+    """Give what is stored of a record, whatever it says."""
+    return sealed(json.dumps(document, indent=2).encode())
 
 
 def new_store(folder: Path) -> Store:

@@ -1,7 +1,6 @@
 """Names, records, publishing, journal and finding of backups; no server."""
 
 import io
-import json
 import os
 import subprocess
 from datetime import timedelta
@@ -12,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.made_backups import MOMENT, make_record, put
+from tests.unit.made_backups import MOMENT, make_record, put, sealed_document
 from vya_backupdb.catalog import journal
 from vya_backupdb.catalog.naming import date_folder, file_name, timestamp
 from vya_backupdb.catalog.publish import make_folder, published, write_whole
@@ -67,10 +66,11 @@ def test_a_record_with_one_other_byte_is_damaged(tmp_path: Path) -> None:
             read_record(path)
 
 
-def test_a_record_made_before_there_was_a_check_is_read(tmp_path: Path) -> None:
+def test_a_record_without_a_check_is_damaged(tmp_path: Path) -> None:
     path = tmp_path / "r.json"
     path.write_text(make_record().model_dump_json(indent=2))
-    assert read_record(path) == make_record()
+    with pytest.raises(VerificationError, match="not those that were written"):
+        read_record(path)
 
 
 @pytest.mark.parametrize("name", ["../x.sql.zst", "a/b.sql", "", "/etc/passwd"])
@@ -78,7 +78,7 @@ def test_a_record_never_leads_out_of_its_folder(tmp_path: Path, name: str) -> No
     document = make_record().model_dump(mode="json")
     document["file"]["name"] = name
     path = tmp_path / "r.json"
-    path.write_text(json.dumps(document))
+    path.write_bytes(sealed_document(document))
     with pytest.raises(VerificationError, match=r"file\.name"):
         read_record(path)
 
@@ -87,7 +87,7 @@ def test_a_record_never_leads_out_of_its_folder(tmp_path: Path, name: str) -> No
 def test_a_record_never_names_a_folder(tmp_path: Path, name: str) -> None:
     document = make_record().model_dump(mode="json")
     document["file"]["name"] = name
-    (tmp_path / "r.json").write_text(json.dumps(document))
+    (tmp_path / "r.json").write_bytes(sealed_document(document))
     with pytest.raises(VerificationError, match="folder"):
         read_record(tmp_path / "r.json")
 
@@ -95,7 +95,7 @@ def test_a_record_never_names_a_folder(tmp_path: Path, name: str) -> None:
 def test_the_times_of_a_record_are_in_utc_whatever_their_offset(tmp_path: Path) -> None:
     document = make_record().model_dump(mode="json")
     document["snapshot_at"] = "2026-11-23T05:00:00+14:00"
-    (tmp_path / "r.json").write_text(json.dumps(document))
+    (tmp_path / "r.json").write_bytes(sealed_document(document))
     assert read_record(tmp_path / "r.json").snapshot_at.isoformat() == "2026-11-22T15:00:00+00:00"
 
 

@@ -34,6 +34,12 @@ from vya_backupdb.streams.decoder import beginning
 _TAIL: Final = 512
 """Bytes; the last frame is shorter than 256 whatever the codec."""
 
+_ROOM: Final = 64 << 20
+"""Bytes of a manifest in an archive of any size; beyond it grows with the archive."""
+
+_MOST_VALUES: Final = 4 << 20
+"""The same in values: two million tables without rows, or names full of commas."""
+
 _MAGICS: Final[dict[CodecName, bytes]] = {"zstd": ZSTD_MAGIC, "gzip": GZIP_MAGIC, "none": b"-- vya-locator: "}
 
 
@@ -148,7 +154,8 @@ class Archive:
         """Give the manifest's offset and length in this file, which may have been decompressed as a whole."""
         length = locator.raw_length if codec == "none" else locator.length
         offset = self._size - locator_length - length
-        if offset < 0 or locator.raw_length > MOST_MANIFEST:
+        most = min(MOST_MANIFEST, _ROOM + 64 * self._size)
+        if offset < 0 or locator.raw_length > most:
             raise self._damaged("its manifest is not where it should be")
         return offset, length
 
@@ -157,6 +164,9 @@ class Archive:
             text = decompress_frame(codec, self._pread(offset, length), locator.raw_length)
             if crc32(text) != locator.crc:
                 raise DamagedArchive("its checksum does not match")
+            # each value takes a hundred bytes of memory, and a comma in the text
+            if text.count(b",") > _MOST_VALUES + self._size:
+                raise DamagedArchive("it tells of more than the archive can hold")
             return read_manifest(text)
         except MemoryError as error:
             raise self._damaged(f"no memory for its manifest of {locator.raw_length:,} bytes") from error

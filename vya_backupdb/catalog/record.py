@@ -21,6 +21,9 @@ from pydantic import (
 from vya_backupdb.errors import VerificationError
 from vya_backupdb.model import DumpTool, Finding, LeftOut, MySQLDefinition, PostgreSQLDefinition, ServerFacts
 
+_LARGEST: Final = 64 << 20
+"""Bytes; a record names what was left out and warned about, so it grows with the number of tables."""
+
 
 def _no_folder(name: str) -> str:
     if name in (".", ".."):
@@ -130,24 +133,37 @@ class BackupRecord(_Record):
 
 def read_record(path: Path) -> BackupRecord:
     """Read and check one record. Raises VerificationError where it is not one; OSError as it comes."""
-    text, mark, check = path.read_bytes().rpartition(_CHECK)
-    if not mark:  # made before there was a check
-        text, check = check, b""
-    elif check != _check(text):
-        raise VerificationError(f"{path}: the metadata is not as it was written", cure=_without_it(path))
+    with path.open("rb") as file:
+        written = file.read(_LARGEST + 1)
+    if len(written) > _LARGEST:
+        raise _no_record(path, f"more than {_LARGEST >> 20} MiB")
+    text, _, check = written.rpartition(_CHECK)
+    if check != _check(text):
+        raise _no_record(path, "its bytes are not those that were written")
     try:
-        return BackupRecord.model_validate_json(text + _END if mark else text)
-    except ValidationError as error:
+        return BackupRecord.model_validate_json(text + _END)
+    except ValidationError as error:  # of another version of this program
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"]))[:_LONGEST_PLACE] or "document"
-        raise VerificationError(
-            f"{path}: not a metadata record of this program ({where}: {first['msg']})", cure=_without_it(path)
-        ) from None
+        raise _no_record(path, f"{where}: {first['msg']}") from None
+
+
+def _no_record(path: Path, why: str) -> VerificationError:
+    return VerificationError(
+        f"{path}: not a metadata record of this program ({why})",
+        cure="without it the backup can still be restored: move it away, then restore --file "
+        f"{path.with_suffix('.sql')}... --target-database NAME",
+    )
 
 
 def record_bytes(record: BackupRecord) -> bytes:
     """Give the record as it is stored: indented JSON whose last value is the SHA-256 of all before it."""
-    text = record.model_dump_json(indent=2).encode().removesuffix(_END)
+    return sealed(record.model_dump_json(indent=2).encode())
+
+
+def sealed(document: bytes) -> bytes:
+    """Add its check to an indented JSON document."""
+    text = document.removesuffix(_END)
     return text + _CHECK + _check(text)
 
 
@@ -158,10 +174,3 @@ _LONGEST_PLACE: Final = 80
 
 def _check(text: bytes) -> bytes:
     return hashlib.sha256(text).hexdigest().encode() + b'"' + _END + b"\n"
-
-
-def _without_it(path: Path) -> str:
-    return (
-        "without it the backup can still be restored: move it away, then restore --file "
-        f"{path.with_suffix('.sql')}... --target-database NAME"
-    )

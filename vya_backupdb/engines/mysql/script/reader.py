@@ -14,7 +14,7 @@ from vya_backupdb.engines.mysql.script.settings import Assignment, Scope, modes_
 from vya_backupdb.engines.mysql.script.splitter import Part, Splitter
 from vya_backupdb.engines.mysql.script.statements import Place
 from vya_backupdb.errors import DumpFailed, Refused
-from vya_backupdb.model import Action, Section, SectionKind
+from vya_backupdb.model import MOST_STATEMENT, Action, Section, SectionKind
 
 SECTION_BYTES: Final = 8 << 20
 """A section ends with the statement that reaches this size.
@@ -98,6 +98,10 @@ class MySQLScriptReader:
             start = splitter.pos
             part = splitter.next(final=final)
             if part is None:
+                if len(self._buffer) - start > MOST_STATEMENT:
+                    raise DumpFailed(
+                        f"a statement has no end within {MOST_STATEMENT >> 30} GiB, and no server takes it"
+                    )
                 return
             if part.unit.kind in (Kind.REST, Kind.UNFINISHED):
                 yield from self._end(part, start)

@@ -31,7 +31,7 @@ from vya_backupdb.engines.postgresql.script.parts import (
 )
 from vya_backupdb.engines.postgresql.script.statements import CLASSIFIED
 from vya_backupdb.errors import DumpFailed
-from vya_backupdb.model import Section, SectionKind
+from vya_backupdb.model import MOST_STATEMENT, Section, SectionKind
 
 SECTION_BYTES: Final = 8 << 20
 """About how much a section holds: whole statements, or the rows of a COPY block.
@@ -133,6 +133,10 @@ class PostgreSQLScriptReader:
         self._lexer.shift(taken)
         if self._block is not None:
             self._block.cutter.shift(taken)
+        if len(self._buffer) > MOST_STATEMENT:
+            raise DumpFailed(
+                f"a statement or row has no end within {MOST_STATEMENT >> 30} GiB, and no server takes it"
+            )
         return self._take_sections()
 
     def finish(self) -> Iterator[Section]:
