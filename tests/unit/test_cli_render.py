@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
@@ -154,3 +155,16 @@ def test_a_cure_for_all_faults_stands_behind_them() -> None:
 def test_very_many_faults_are_counted() -> None:
     lines = message(Refused.of_faults("x", [(f"fault {n}", None) for n in range(1000)])).splitlines()
     assert (len(lines), lines[-1]) == (22, "  and 980 more")
+
+
+@pytest.mark.parametrize(
+    "name", ["[/x]", "[link=http://evil]x[/link]", "[red]x", ":smile:", "\x1b[2J", "\u202ex"]
+)
+def test_a_name_is_no_markup_on_a_terminal(
+    name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vya_backupdb.cli.render.is_terminal", lambda _: True)
+    emit("table", {}, Table(name, ("what",), [(name,)]), name)
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
+    assert shown.count(printable(name)) == 3
+    assert "\x1b" not in shown

@@ -117,7 +117,7 @@ def _drawn(table: Table) -> str:
     from rich.text import Text
 
     drawn = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left")
-    drawn.title = printable(table.title) if table.title else None
+    drawn.title = Text(printable(table.title)) if table.title else None  # a str would be read as markup
     for name, right in zip(table.columns, _numeric(table), strict=True):
         drawn.add_column(name, justify="right" if right else "left", overflow="fold")
     for row in table.rows:
