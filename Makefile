@@ -25,6 +25,7 @@ demo: setup $(READY)
 	$(BIN)/python -m scripts.demo $(DEMO)
 
 test: setup lint
+	@$(PYTHON) scripts/engines.py docker || echo "the tests of Docker will be skipped"
 	$(BIN)/python -m pytest $(PARALLEL) $(PYTEST) --cov --cov-report=term --cov-fail-under=85
 
 test-faults: setup $(READY)

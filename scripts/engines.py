@@ -3,6 +3,7 @@
 
     scripts/engines.py mysql           # MySQL from Debian unstable: for `make demo` and `make test`
     scripts/engines.py matrix          # all of them: for `make test-matrix`
+    scripts/engines.py docker          # a Docker daemon for the tests; installs and starts nothing
     scripts/engines.py plugins         # those of the installed MariaDB, whose package would start a service
     scripts/engines.py --list | --remove
 
@@ -44,12 +45,16 @@ NEEDED = {
 """The programs that must run in the end."""
 PLUGINS = "mariadb-plugins"
 """A folder of the cache: what `mariadb-server` has beyond `mariadb-server-core`, of the version installed."""
+DOCKER = "docker"
+"""A folder of the cache: what the tests need to run a daemon of their own, and to make images."""
+DOCKER_PACKAGES = ("docker.io", "containerd", "runc", "libdevmapper1.02.1", "busybox-static")
 UNUSED = ("dev", "tmp", "var/cache", "var/lib/apt", "var/lib/dpkg", "usr/share/doc", "usr/share/man")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("names", nargs="*", help=f"matrix, or some of: {', '.join(PACKAGES)}, plugins")
+    choices = f"{', '.join(PACKAGES)}, plugins, docker"
+    parser.add_argument("names", nargs="*", help=f"matrix, or some of: {choices}")
     parser.add_argument("--list", action="store_true", help="say what is there")
     parser.add_argument("--again", action="store_true", help="unpack anew what is there already")
     parser.add_argument("--remove", action="store_true", help="remove all, and what was made from them")
@@ -59,6 +64,7 @@ def main() -> int:
         remove(folder)
         remove(cache() / "scratch")
         remove(cache() / PLUGINS)
+        remove(cache() / DOCKER)
         return 0
     if options.list:
         for name in PACKAGES:
@@ -66,14 +72,17 @@ def main() -> int:
         return 0
     names = list(PACKAGES) if "matrix" in options.names else options.names
     for name in names:
-        if name not in (*PACKAGES, "plugins"):
-            parser.error(f"{name}: not one of {', '.join(PACKAGES)}, plugins")
+        if name not in (*PACKAGES, "plugins", "docker"):
+            parser.error(f"{name}: not one of {choices}")
     folder.mkdir(parents=True, exist_ok=True)
     for name in names:
         with (folder / f".{name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if name == "plugins":
                 unpack_plugins(cache() / PLUGINS)
+            elif name == "docker":
+                if options.again or not (cache() / DOCKER).is_dir():
+                    unpack_docker(cache() / DOCKER)
             elif options.again or not (folder / name / MARK).exists():
                 unpack(folder / name, *PACKAGES[name])
     return 0
@@ -123,6 +132,20 @@ def unpack_plugins(target: Path) -> None:
         remove(target)
         shutil.copytree(Path(work) / "root/usr/lib/mysql/plugin", target)
     open_to_all(target)
+
+
+def unpack_docker(target: Path) -> None:
+    """Take the programs out of their packages. Containers need root rights."""
+    if os.geteuid() != 0:
+        sys.exit("engines: a Docker daemon needs root rights")
+    if shutil.which("apt-get") is None:
+        sys.exit("engines: the packages of Docker come by apt, which is not here")
+    with tempfile.TemporaryDirectory(dir=target.parent) as work:
+        Path(work).chmod(0o755)
+        run(("apt-get", "download", *DOCKER_PACKAGES), work)
+        for package in Path(work).glob("*.deb"):
+            run(("dpkg-deb", "--extract", str(package), "root"), work)
+        (Path(work) / "root").rename(target)
 
 
 def installed(package: str) -> str:

@@ -11,9 +11,9 @@ from vya_backupdb.cli.context import CliContext, pass_context
 from vya_backupdb.cli.outcome import end_with
 from vya_backupdb.cli.progress import watched
 from vya_backupdb.cli.render import Table, emit, format_option, note, printable
-from vya_backupdb.cli.selection import newest_selection_options
+from vya_backupdb.cli.selection import named, newest_selection_options
 from vya_backupdb.operations.choose import Selection
-from vya_backupdb.operations.drill.batches import DrillRequest
+from vya_backupdb.operations.drill.batches import DrillRequest, EngineKind
 from vya_backupdb.operations.drill.drill import Drilled, DrilledDatabase, drill
 from vya_backupdb.operations.notices.tell import failures_told
 
@@ -21,6 +21,16 @@ from vya_backupdb.operations.notices.tell import failures_told
 @click.command("drill")
 @click.option("--all", "everything", is_flag=True, help="The newest backup of every database.")
 @newest_selection_options
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "docker"]),
+    default="local",
+    show_default=True,
+    help="Where the server comes from: programs of this machine, or a Docker image.",
+)
+@click.option(
+    "--image", callback=named, metavar="NAME", help="With docker: not the official image of the version."
+)
 @click.option("--users", is_flag=True, help="The users and roles of the instance first.")
 @click.option("--keep", is_flag=True, help="Leave the server running, and say how to reach and to end it.")
 @format_option
@@ -29,6 +39,8 @@ def command(
     context: CliContext,
     selection: Selection,
     everything: bool,
+    engine: EngineKind,
+    image: str | None,
     users: bool,
     keep: bool,
     format: str,
@@ -38,13 +50,15 @@ def command(
     \b
     vya-backupdb drill --instance prod-mysql-01 --database shop
     vya-backupdb drill --all --users
-    vya-backupdb drill --instance prod-pg-01 --database shop --datetime '2026-11-23 05:00' --keep
+    vya-backupdb drill --instance prod-pg-01 --database shop --engine docker
 
     Counted are the rows of every table and the objects; the server checks what it has stored, and answers
     the queries of `checks` in the configuration. The exit status is 22 where a backup is not proved, 3 if
     some of several are not, 12 where there is no server of a fitting version.
     """
-    request = DrillRequest(selection, everything, users, keep)
+    if image and engine != "docker":
+        raise click.UsageError("--image goes with --engine docker")
+    request = DrillRequest(selection, everything, engine, image, users, keep)
     with failures_told(context.config(), "drill", wanted=everything) as errors:
         with watched(quiet=context.quiet) as progress:
             drilled = list(drill(context.config(), request, progress))

@@ -11,7 +11,7 @@ from vya_backupdb.scratch.binaries import Binaries
 from vya_backupdb.scratch.flavour import NotReadyError, Settings, Site
 from vya_backupdb.scratch.process import Order, prepare
 
-_COMMON: dict[str, str | int] = {
+COMMON: dict[str, str | int] = {
     "bind-address": "127.0.0.1",
     "innodb-buffer-pool-size": "64M",
     "innodb-fast-shutdown": 2,
@@ -21,7 +21,7 @@ _COMMON: dict[str, str | int] = {
 }
 """Quick, and no safer than a throw-away server needs; all else is as the server's makers ship it."""
 
-_OWN: dict[str, dict[str, str | int]] = {
+OWN: dict[str, dict[str, str | int]] = {
     "mysql": {"mysqlx": "OFF", "innodb-redo-log-capacity": "64M", "log-error-verbosity": 2},
     "mariadb": {"innodb-log-file-size": "64M", "lc-messages": "en_US"},
 }
@@ -41,10 +41,7 @@ class _MySQLFamily:
 
     def order(self, site: Site, settings: Settings) -> Order:
         first = site.folder / "first.sql"
-        first.write_text(
-            "SET SESSION sql_log_bin = 0;\n"
-            f"ALTER USER 'root'@'localhost' IDENTIFIED BY '{site.password}';\n"  # letters and digits only
-        )
+        first.write_text(first_statements(site.password))
         first.chmod(0o644)  # in a folder that nobody else may enter
         temporary = site.folder / "tmp"
         temporary.mkdir(exist_ok=True)
@@ -52,8 +49,8 @@ class _MySQLFamily:
         if site.account is not None:
             os.chown(temporary, site.account.uid, site.account.gid)
         options: dict[str, str | int] = {
-            **_COMMON,
-            **_OWN[site.binaries.flavour],
+            **COMMON,
+            **OWN[site.binaries.flavour],
             **{name.replace("_", "-"): value for name, value in settings.items()},
             "datadir": str(site.data),
             "socket": str(self.socket(site)),
@@ -76,32 +73,13 @@ class _MySQLFamily:
 
     def client(self, site: Site) -> tuple[str, ...]:
         options = site.folder / "client.cnf"
-        options.touch(mode=0o600)
-        options.write_text(
-            f"[client]\nuser={self.superuser}\npassword={site.password}\nsocket={self.socket(site)}\n"
-        )
+        write_login(options, site.password, str(self.socket(site)))
         return (str(site.binaries.client), f"--defaults-file={options}")
 
     def answer(self, site: Site) -> None:
         """Log in by the socket and by TCP; the password is set by then (`init-file`)."""
-        import pymysql
-
-        try:
-            self._log_in(site, sockets.AF_UNIX, str(self.socket(site)))
-            self._log_in(site, sockets.AF_INET, ("127.0.0.1", site.port))
-        except (OSError, pymysql.Error) as error:
-            raise NotReadyError(str(error)) from error
+        answers(site.password, self.socket(site), ("127.0.0.1", site.port))
         (site.folder / "first.sql").unlink(missing_ok=True)
-
-    def _log_in(self, site: Site, family: int, address: str | tuple[str, int]) -> None:
-        import pymysql
-
-        with sockets.socket(family) as link:  # PyMySQL would leave its own open when a connect fails
-            link.settimeout(10)
-            link.connect(address)
-            connection = pymysql.connect(user=self.superuser, password=site.password, defer_connect=True)
-            connection.connect(link)
-            connection.close()
 
 
 class MariaDB(_MySQLFamily):
@@ -162,3 +140,40 @@ def _places(binaries: Binaries) -> tuple[str, ...]:
             options.append(f"--plugin-dir={plugins}")
             break
     return tuple(options)
+
+
+# ---------------------------------------------------------------------------- also for servers in containers
+
+
+def first_statements(password: str) -> str:
+    """Give what a new server executes first: the superuser gets a password of letters and digits."""
+    return f"SET SESSION sql_log_bin = 0;\nALTER USER 'root'@'localhost' IDENTIFIED BY '{password}';\n"
+
+
+def write_login(path: Path, password: str, socket: str) -> None:
+    """Write an option file with which the flavour's client logs in."""
+    path.touch(mode=0o600)
+    path.write_text(f"[client]\nuser={_MySQLFamily.superuser}\npassword={password}\nsocket={socket}\n")
+
+
+def answers(password: str, *addresses: Path | tuple[str, int]) -> None:
+    """Log in as the superuser, by sockets and by TCP. Raises NotReadyError where that is not possible yet."""
+    import pymysql
+
+    try:
+        for address in addresses:
+            _log_in(password, address)
+    except (OSError, pymysql.Error) as error:
+        raise NotReadyError(str(error)) from error
+
+
+def _log_in(password: str, address: Path | tuple[str, int]) -> None:
+    import pymysql
+
+    family = sockets.AF_UNIX if isinstance(address, Path) else sockets.AF_INET
+    with sockets.socket(family) as link:  # PyMySQL would leave its own open when a connect fails
+        link.settimeout(10)
+        link.connect(str(address) if isinstance(address, Path) else address)
+        connection = pymysql.connect(user=_MySQLFamily.superuser, password=password, defer_connect=True)
+        connection.connect(link)
+        connection.close()

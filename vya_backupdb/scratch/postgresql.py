@@ -8,7 +8,7 @@ from pathlib import Path
 from vya_backupdb.scratch.flavour import NotReadyError, Settings, Site
 from vya_backupdb.scratch.process import Order, prepare
 
-_OWN: dict[str, str | int] = {
+OWN: dict[str, str | int] = {
     "listen_addresses": "127.0.0.1",
     "fsync": "off",
     "full_page_writes": "off",
@@ -29,24 +29,14 @@ class PostgreSQL:
     def initialise(self, site: Site, data: Path) -> None:
         """Make a cluster with initdb; by TCP nobody gets in until `answer` has set the password."""
         prepare(
-            (
-                str(site.binaries.server.parent / "initdb"),
-                f"--pgdata={data}",
-                f"--username={self.superuser}",
-                "--locale=C.UTF-8",
-                "--encoding=UTF8",
-                "--auth-local=trust",
-                "--auth-host=scram-sha-256",
-                "--no-sync",
-                "--no-instructions",
-            ),
+            (str(site.binaries.server.parent / "initdb"), *initialising(str(data))),
             site.folder,
             site.account,
         )
 
     def order(self, site: Site, settings: Settings) -> Order:
         """Run `postgres` itself, not pg_ctl: the supervisor must be its parent."""
-        options = {**_OWN, **settings, "port": site.port, "unix_socket_directories": str(site.folder)}
+        options = {**OWN, **settings, "port": site.port, "unix_socket_directories": str(site.folder)}
         argv = (
             str(site.binaries.server),
             "-D",
@@ -68,20 +58,42 @@ class PostgreSQL:
         """Set the superuser's password through the socket, then log in with it by TCP."""
         import psycopg
 
+        set_password(site.folder, site.port, site.password)
+        login = f"user={self.superuser} dbname=postgres port={site.port} connect_timeout=5"
         try:
-            self._log_in(site)
+            psycopg.connect(login, host="127.0.0.1", password=site.password).close()
         except psycopg.Error as error:
             raise NotReadyError(str(error)) from error
 
-    def _log_in(self, site: Site) -> None:
-        import psycopg
-        from psycopg import sql
 
-        login = f"user={self.superuser} dbname=postgres port={site.port} connect_timeout=5"
-        with psycopg.connect(login, host=str(site.folder), autocommit=True) as connection:
-            connection.execute(
-                sql.SQL("ALTER ROLE {} PASSWORD {}").format(
-                    sql.Identifier(self.superuser), sql.Literal(site.password)
-                )
-            )
-        psycopg.connect(login, host="127.0.0.1", password=site.password).close()
+# ---------------------------------------------------------------------------- also for servers in containers
+
+
+def initialising(data: str) -> tuple[str, ...]:
+    """Give the options of initdb; by TCP nobody gets in before there is a password."""
+    return (
+        f"--pgdata={data}",
+        f"--username={PostgreSQL.superuser}",
+        "--locale=C.UTF-8",
+        "--encoding=UTF8",
+        "--auth-local=trust",
+        "--auth-host=scram-sha-256",
+        "--no-sync",
+        "--no-instructions",
+    )
+
+
+def set_password(folder: Path, port: int, password: str) -> None:
+    """Give the superuser a password, by the socket. Raises NotReadyError while nobody answers there."""
+    import psycopg
+    from psycopg import sql
+
+    login = f"user={PostgreSQL.superuser} dbname=postgres port={port} connect_timeout=5"
+    statement = sql.SQL("ALTER ROLE {} PASSWORD {}").format(
+        sql.Identifier(PostgreSQL.superuser), sql.Literal(password)
+    )
+    try:
+        with psycopg.connect(login, host=str(folder), autocommit=True) as connection:
+            connection.execute(statement)
+    except psycopg.Error as error:
+        raise NotReadyError(str(error)) from error

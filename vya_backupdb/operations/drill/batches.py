@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 from vya_backupdb.catalog.record import BackupRecord
 from vya_backupdb.catalog.store import Store
 from vya_backupdb.config.models import Config, Instance
 from vya_backupdb.errors import Refused, ScratchError, VyaBackupDBError
+from vya_backupdb.model import ServerFacts
 from vya_backupdb.operations.choose import Chosen, Selection, choose
 from vya_backupdb.operations.restore_all import AllOutcome, choose_each
 from vya_backupdb.operations.verify_all import instance_folder
 from vya_backupdb.scratch import Binaries, fitting
+from vya_backupdb.scratch.images import image_of
+
+EngineKind = Literal["local", "docker"]
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,9 @@ class DrillRequest:
     """Of one backup; with `everything` of an instance, or of none: all that are configured."""
     everything: bool = False
     """The newest backup of each database."""
+    engine: EngineKind = "local"
+    image: str | None = None
+    """Of Docker; None: the official one of the version that was backed up."""
     users: bool = False
     """The newest backup of the instance's users comes first."""
     keep: bool = False
@@ -39,8 +47,8 @@ class Batch:
     """None: the configuration does not have it any more."""
     folder: Path | None
     """Of the instance in the store; None: the backup lies outside of one."""
-    server: Binaries | None = None
-    """The programs that run; None: there are none that fit."""
+    server: Binaries | str | None = None
+    """What runs: programs of this machine, or an image; None: there is nothing that fits."""
     chosen: dict[str, Chosen] = field(default_factory=dict)
     """By database."""
     users: Chosen | None = None
@@ -80,7 +88,7 @@ def _of_one(config: Config, store: Store, request: DrillRequest) -> Iterator[Bat
     folder = None if request.selection.file else instance_folder(chosen.path)
     base = Batch(record.instance, _configured(config, record.instance), folder)
     base.users = _users(store, request, record.instance)
-    yield from _grouped(base, {record.database: chosen})
+    yield from _grouped(base, {record.database: chosen}, request)
 
 
 def _of_instance(
@@ -100,7 +108,7 @@ def _of_instance(
         *_idle_checks(base, {one.database for one in result.databases}),
     )
     base.users = _users(store, request, name)
-    yield from _grouped(base, chosen)
+    yield from _grouped(base, chosen, request)
 
 
 def _idle_checks(batch: Batch, databases: Collection[str]) -> Iterator[str]:
@@ -136,14 +144,14 @@ def _users(store: Store, request: DrillRequest, instance: str) -> Chosen | None:
     return choose(store, Selection(instance, at=selection.at, host=selection.host, users=True))
 
 
-def _grouped(base: Batch, chosen: Mapping[str, Chosen]) -> Iterator[Batch]:
+def _grouped(base: Batch, chosen: Mapping[str, Chosen], request: DrillRequest) -> Iterator[Batch]:
     """Part the databases by the server that each needs: an instance may have been upgraded in between."""
-    groups: dict[Binaries, dict[str, Chosen]] = {}
+    groups: dict[Binaries | str, dict[str, Chosen]] = {}
     failed = dict(base.failed)
     for name, each in chosen.items():
         try:
             record = _checked(each)
-            server = fitting(record.server.flavour, record.server.version_number)
+            server = _server(request, record.server)
         except (Refused, ScratchError) as error:
             failed[name] = error
             continue
@@ -152,3 +160,9 @@ def _grouped(base: Batch, chosen: Mapping[str, Chosen]) -> Iterator[Batch]:
         yield replace(base, server=server, chosen=members, failed={}, notices=())
     if failed or base.notices:
         yield replace(base, failed=failed, users=None)
+
+
+def _server(request: DrillRequest, recorded: ServerFacts) -> Binaries | str:
+    if request.engine == "local":
+        return fitting(recorded.flavour, recorded.version_number)
+    return request.image or image_of(recorded.flavour, recorded.version_number)

@@ -107,13 +107,13 @@ def drill(config: Config, request: DrillRequest, progress: Progress) -> Iterator
         drilled.notices += batch.notices
         for one in drilled.databases:
             one.error = _told(drilled.instance, one)
-            _note(batch, drilled, one)
+            _note(batch, request, drilled, one)
         yield drilled
 
 
-def _drill(batch: Batch, binaries: Binaries, drilled: Drilled, progress: Progress, *, keep: bool) -> None:
-    log.info("drill started", instance=batch.instance, server=str(binaries), databases=list(batch.chosen))
-    with opened_server(batch, binaries) as server:
+def _drill(batch: Batch, wanted: Binaries | str, drilled: Drilled, progress: Progress, *, keep: bool) -> None:
+    log.info("drill started", instance=batch.instance, server=str(wanted), databases=list(batch.chosen))
+    with opened_server(batch, wanted) as server:
         drilled.server, drilled.start_seconds = str(server), server.start_seconds
         drilled.other_version = _other_version(batch, server)
         _restore_users(batch, server.place, drilled)
@@ -131,7 +131,7 @@ def _other_version(batch: Batch, server: DrillServer) -> str | None:
     recorded = batch.record.server
     if series(server.flavour, recorded.version_number) == series(server.flavour, server.version_number):
         return None
-    return f"the backup is of {recorded.flavour} {recorded.version}: no server of that version is here"
+    return f"the backup is of {recorded.flavour} {recorded.version}"
 
 
 def _restore_users(batch: Batch, place: OpenInstance, drilled: Drilled) -> None:
@@ -223,7 +223,7 @@ def _told(instance: str, one: DrilledDatabase) -> VyaBackupDBError | None:
     return type(error)(f"{head}{what}", cure=error.cure)
 
 
-def _note(batch: Batch, drilled: Drilled, one: DrilledDatabase) -> None:
+def _note(batch: Batch, request: DrillRequest, drilled: Drilled, one: DrilledDatabase) -> None:
     """Tell the log and the journal of the instance."""
     facts: dict[str, object] = {
         "database": one.database,
@@ -231,6 +231,7 @@ def _note(batch: Batch, drilled: Drilled, one: DrilledDatabase) -> None:
         "file": one.path.name if one.path else None,
         "ok": one.error is None,
         "server": drilled.server,
+        "engine": request.engine,
         "seconds": round(one.restore_seconds, 3),
         "proof_seconds": round(one.proof_seconds, 3),
     }

@@ -14,11 +14,14 @@ from vya_backupdb.catalog.journal import Journal
 from vya_backupdb.config.models import Instance
 from vya_backupdb.credentials.vault import Credential
 from vya_backupdb.engines.registry import engine_named
-from vya_backupdb.model import Flavour
+from vya_backupdb.errors import ScratchError
+from vya_backupdb.model import Flavour, ServerFacts
 from vya_backupdb.operations.drill.batches import Batch
 from vya_backupdb.operations.opened import OpenInstance
-from vya_backupdb.scratch import Binaries, Kept, private_folder, start
+from vya_backupdb.scratch import Binaries, Kept, ScratchServer, private_folder, start
+from vya_backupdb.scratch.docker import ContainerServer, start_image
 from vya_backupdb.scratch.flavour import Settings
+from vya_backupdb.scratch.versions import series
 
 SERVER: Final = "throw-away"
 """What messages call the server."""
@@ -60,26 +63,51 @@ class DrillServer:
 
 
 @contextmanager
-def opened_server(batch: Batch, binaries: Binaries) -> Iterator[DrillServer]:
+def opened_server(batch: Batch, server: Binaries | str) -> Iterator[DrillServer]:
     """Start what the batch needs, and connect to it; all of it is gone when the block ends, unless kept.
 
     Raises ScratchError, ConnectionFailed.
     """
     began = time.monotonic()
-    flavour = batch.record.server.flavour
-    with private_folder() as folder, start(binaries, settings=_SETTINGS[flavour]) as server:
+    recorded = batch.record.server
+    with private_folder() as folder, _started(server, recorded.flavour) as running:
         instance = Instance(
             id=SERVER,
-            engine=batch.record.server.engine,
-            socket=server.socket,
-            port=server.port if batch.record.server.engine == "postgresql" else None,
+            engine=recorded.engine,
+            socket=running.socket,
+            port=running.port if recorded.engine == "postgresql" else None,
             **({"jobs": batch.configured.jobs} if batch.configured else {}),
         )
-        credential = Credential(server.superuser, SecretStr(server.password))
+        credential = Credential(running.superuser, SecretStr(running.password))
         engine = engine_named(instance.engine)
         with engine.connect(instance, credential) as connector:
             facts = connector.facts
+            _check_fits(str(server), facts, recorded)
             # keeps=False: what it says is of no use to a later run
             place = OpenInstance(connector, engine, instance, folder, Journal(folder, SERVER, keeps=False))
             seconds = time.monotonic() - began
-            yield DrillServer(place, flavour, facts.version, facts.version_number, seconds, server.keep)
+            yield DrillServer(
+                place, facts.flavour, facts.version, facts.version_number, seconds, running.keep
+            )
+
+
+@contextmanager
+def _started(server: Binaries | str, flavour: Flavour) -> Iterator[ScratchServer | ContainerServer]:
+    settings = _SETTINGS[flavour]
+    if isinstance(server, Binaries):
+        with start(server, settings=settings) as local:
+            yield local
+    else:
+        with start_image(flavour, server, settings=settings) as container:
+            yield container
+
+
+def _check_fits(name: str, facts: ServerFacts, recorded: ServerFacts) -> None:
+    """Raise ScratchError for an image of another flavour, or of an older version than was backed up."""
+    own = series(facts.flavour, facts.version_number)
+    if facts.flavour != recorded.flavour or own < series(recorded.flavour, recorded.version_number):
+        raise ScratchError(
+            f"{name}: is {facts.flavour} {facts.version}, and the backup is of {recorded.flavour} "
+            f"{recorded.version}",
+            cure="name an image of that flavour and version, or of a newer one: --image",
+        )
