@@ -14,6 +14,7 @@ from pathlib import Path
 
 from scripts.bench import fixed, memory
 from scripts.bench.backup import bench_backup
+from scripts.bench.drill import bench_drill
 from scripts.bench.measure import HEAD, as_markdown
 from scripts.bench.restore import bench_restore
 from scripts.bench.servers import Bench, settings
@@ -21,7 +22,7 @@ from vya_backupdb.model import Flavour
 from vya_backupdb.scratch import Binaries, find_binaries, start
 
 FLAVOURS: tuple[Flavour, ...] = ("mysql", "mariadb", "postgresql")
-PARTS = ("backup", "restore", "memory", "small", "listing")
+PARTS = ("backup", "restore", "drill", "memory", "small", "listing")
 
 
 def main() -> None:
@@ -71,6 +72,8 @@ def bench_engine(binaries: Binaries, options: argparse.Namespace) -> str:
             pipelines += bench_backup(bench, config, options.runs)
         if "restore" in parts:
             pipelines += bench_restore(bench, config, options.runs)
+        if "drill" in parts:
+            pipelines += bench_drill(bench, config, options.runs)
         if pipelines:
             text.append(as_markdown(HEAD, pipelines) + "\n")
         if "memory" in parts:
