@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.unit.made_backups import configured, new_store
+from tests.unit.made_backups import configured, new_store, put
+from vya_backupdb.catalog.store import Store
 from vya_backupdb.cli.main import main
-from vya_backupdb.errors import ScratchError
+from vya_backupdb.config.models import Config
+from vya_backupdb.errors import Refused, ScratchError, StorageError
 from vya_backupdb.model import Answer, Flavour
+from vya_backupdb.operations.choose import Selection
+from vya_backupdb.operations.drill.batches import ALL, DrillRequest, batches
 from vya_backupdb.operations.drill.proof import differences, judged
+from vya_backupdb.operations.drill.server import check_room
 from vya_backupdb.scratch import Binaries, fitting
+from vya_backupdb.scratch.images import image_of
 
 
 @pytest.mark.parametrize(
@@ -87,3 +95,44 @@ def test_a_plain_dump_does_not_tell_of_which_server_it_is(
     words = ("drill", "--file", str(tmp_path / "dump.sql"))
     assert main(["--config", str(tmp_path / "config.json"), *words]) == 24
     assert "its metadata is missing" in capsys.readouterr().err
+
+
+def prepared(tmp_path: Path, **instance: Any) -> tuple[Config, Store]:
+    store = new_store(tmp_path / "store")
+    return Config.model_validate(configured(store, instance)), store
+
+
+def test_a_drill_needs_the_room_that_the_scripts_take(tmp_path: Path) -> None:
+    config, store = prepared(tmp_path)
+    put(store)
+    (batch,) = batches(config, DrillRequest(Selection("main", "shop"), engine="docker"))
+    check_room(tmp_path, batch)
+    record = batch.record
+    huge = record.model_copy(update={"file": record.file.model_copy(update={"raw_bytes": 1 << 60})})
+    batch.chosen["shop"] = replace(batch.chosen["shop"], record=huge)
+    with pytest.raises(StorageError, match="TMPDIR"):
+        check_room(tmp_path, batch)
+
+
+def test_the_image_is_that_of_the_series_or_the_one_that_is_named(tmp_path: Path) -> None:
+    config, store = prepared(tmp_path)
+    put(store)
+    selection = Selection("main", "shop")
+    (batch,) = batches(config, DrillRequest(selection, engine="docker"))
+    recorded = batch.record.server
+    assert batch.server == image_of(recorded.flavour, recorded.version_number)
+    (batch,) = batches(config, DrillRequest(selection, engine="docker", image="mine:1"))
+    assert batch.server == "mine:1"
+    assert image_of("postgresql", (17, 4)) == "postgres:17"
+    assert image_of("mariadb", (10, 11, 14)) == "mariadb:10.11"
+    assert image_of("mysql", (8, 0, 36)) == "mysql:8.0"
+
+
+def test_one_instance_without_a_backup_of_users_does_not_stop_the_others(tmp_path: Path) -> None:
+    config, store = prepared(tmp_path)
+    put(store)
+    request = DrillRequest(Selection(), everything=True, engine="docker", users=True)
+    (batch,) = batches(config, request)
+    assert "no backup of main/@users" in batch.failed[ALL].what
+    with pytest.raises(Refused, match="@users"):
+        list(batches(config, replace(request, selection=Selection("main"))))

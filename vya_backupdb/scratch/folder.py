@@ -35,7 +35,7 @@ class Folder:
 
 def make(account: Account | None) -> Folder:
     """Make a private folder that belongs to the account. Raises ScratchError."""
-    base = _base()
+    base = base_folder()
     remove_leftovers(base)
     try:
         path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=base))
@@ -92,7 +92,7 @@ def _is_leftover(path: Path, ours: set[int]) -> bool:
     return True
 
 
-def _base() -> Path:
+def base_folder() -> Path:
     """Give the folder for temporary files, unless its path is too long for sockets."""
     for base in (tempfile.gettempdir(), "/tmp", "/var/tmp"):  # noqa: S108
         if len(os.fsencode(base)) <= _LONGEST_BASE and os.access(base, os.W_OK | os.X_OK):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from vya_backupdb.catalog.record import BackupRecord
 from vya_backupdb.catalog.store import Store
@@ -17,6 +17,9 @@ from vya_backupdb.operations.restore_all import AllOutcome, choose_each
 from vya_backupdb.operations.verify_all import instance_folder
 from vya_backupdb.scratch import Binaries, fitting
 from vya_backupdb.scratch.images import image_of
+
+ALL: Final = "(all)"
+"""Stands for all databases of an instance whose backups cannot be told."""
 
 EngineKind = Literal["local", "docker"]
 
@@ -50,7 +53,7 @@ class Batch:
     server: Binaries | str | None = None
     """What runs: programs of this machine, or an image; None: there is nothing that fits."""
     chosen: dict[str, Chosen] = field(default_factory=dict)
-    """By database."""
+    """By database; without a server those that are in `failed`, as far as they are known."""
     users: Chosen | None = None
     failed: dict[str, VyaBackupDBError] = field(default_factory=dict)
     """Databases that cannot be drilled, and why."""
@@ -75,11 +78,21 @@ def batches(config: Config, request: DrillRequest) -> Iterator[Batch]:
     found = [
         batch
         for name in names
-        for batch in _of_instance(config, store, request, replace(selection, instance=name))
+        for batch in _each(config, store, request, name, is_alone=selection.instance is not None)
     ]
     if not found:
         raise Refused(f"{store.root}: no backup of a database", cure="see what there is: restore list")
     yield from found
+
+
+def _each(config: Config, store: Store, request: DrillRequest, name: str, *, is_alone: bool) -> list[Batch]:
+    """Choose those of an instance; among several, one whose backups cannot be told does not stop the rest."""
+    try:
+        return list(_of_instance(config, store, request, replace(request.selection, instance=name)))
+    except VyaBackupDBError as error:
+        if is_alone:
+            raise
+        return [Batch(name, _configured(config, name), None, failed={ALL: error})]
 
 
 def _of_one(config: Config, store: Store, request: DrillRequest) -> Iterator[Batch]:
@@ -159,7 +172,8 @@ def _grouped(base: Batch, chosen: Mapping[str, Chosen], request: DrillRequest) -
     for server, members in groups.items():
         yield replace(base, server=server, chosen=members, failed={}, notices=())
     if failed or base.notices:
-        yield replace(base, failed=failed, users=None)
+        known = {name: each for name, each in chosen.items() if name in failed}
+        yield replace(base, chosen=known, failed=failed, users=None)
 
 
 def _server(request: DrillRequest, recorded: ServerFacts) -> Binaries | str:

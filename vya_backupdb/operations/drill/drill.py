@@ -95,7 +95,8 @@ def drill(config: Config, request: DrillRequest, progress: Progress) -> Iterator
     for batch in list(batches(config, request)):
         drilled = Drilled(batch.instance)
         drilled.databases += [
-            DrilledDatabase(name, chosen.path, chosen.record) for name, chosen in batch.chosen.items()
+            DrilledDatabase(name, chosen.path, chosen.record, batch.failed.get(name))
+            for name, chosen in batch.chosen.items()
         ]
         if batch.server is not None:
             try:
@@ -103,7 +104,11 @@ def drill(config: Config, request: DrillRequest, progress: Progress) -> Iterator
             except VyaBackupDBError as error:
                 for one in drilled.databases:
                     one.error = one.error or error
-        drilled.databases += [DrilledDatabase(name, error=error) for name, error in batch.failed.items()]
+        drilled.databases += [
+            DrilledDatabase(name, error=error)
+            for name, error in batch.failed.items()
+            if name not in batch.chosen
+        ]
         drilled.notices += batch.notices
         for one in drilled.databases:
             one.error = _told(drilled.instance, one)
@@ -125,6 +130,7 @@ def _drill(batch: Batch, wanted: Binaries | str, drilled: Drilled, progress: Pro
                 _prove(batch, server.place, one, restored)
         if keep:
             drilled.kept = server.keep()
+            log.info("server kept", instance=batch.instance, to_end_it=drilled.kept.end)
 
 
 def _other_version(batch: Batch, server: DrillServer) -> str | None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from pydantic import SecretStr
@@ -14,13 +16,14 @@ from vya_backupdb.catalog.journal import Journal
 from vya_backupdb.config.models import Instance
 from vya_backupdb.credentials.vault import Credential
 from vya_backupdb.engines.registry import engine_named
-from vya_backupdb.errors import ScratchError
+from vya_backupdb.errors import ScratchError, StorageError
 from vya_backupdb.model import Flavour, ServerFacts
 from vya_backupdb.operations.drill.batches import Batch
 from vya_backupdb.operations.opened import OpenInstance
 from vya_backupdb.scratch import Binaries, Kept, ScratchServer, private_folder, start
 from vya_backupdb.scratch.docker import ContainerServer, start_image
 from vya_backupdb.scratch.flavour import Settings
+from vya_backupdb.scratch.folder import base_folder
 from vya_backupdb.scratch.versions import series
 
 SERVER: Final = "throw-away"
@@ -66,10 +69,12 @@ class DrillServer:
 def opened_server(batch: Batch, server: Binaries | str) -> Iterator[DrillServer]:
     """Start what the batch needs, and connect to it; all of it is gone when the block ends, unless kept.
 
-    Raises ScratchError, ConnectionFailed.
+    Raises ScratchError, StorageError, ConnectionFailed.
     """
     began = time.monotonic()
     recorded = batch.record.server
+    if isinstance(server, Binaries):
+        check_room(base_folder(), batch)
     with private_folder() as folder, _started(server, recorded.flavour) as running:
         instance = Instance(
             id=SERVER,
@@ -110,4 +115,15 @@ def _check_fits(name: str, facts: ServerFacts, recorded: ServerFacts) -> None:
             f"{name}: is {facts.flavour} {facts.version}, and the backup is of {recorded.flavour} "
             f"{recorded.version}",
             cure="name an image of that flavour and version, or of a newer one: --image",
+        )
+
+
+def check_room(folder: Path, batch: Batch) -> None:
+    """Raise StorageError where less is free than the scripts hold: a server on a full disk may only wait."""
+    scripts = sum(chosen.record.file.raw_bytes for chosen in batch.chosen.values() if chosen.record)
+    free = shutil.disk_usage(folder).free
+    if free < scripts:
+        raise StorageError(
+            f"{folder}: {free:,} bytes free, and the backups hold {scripts:,} bytes of SQL",
+            cure="name a folder with more room (TMPDIR), or drill fewer databases at a time",
         )
