@@ -330,18 +330,8 @@ class PostgreSQLConnector:
         databases: Collection[str],
     ) -> Sequence[str]:
         """Make the roles and tablespaces that are not there."""
-        named, wanted = requirements(script), _as_ours(definition)
-        roles, tablespaces = set(named.roles), set(named.tablespaces)
-        if wanted is not None:
-            roles |= {wanted.owner, *acl.roles(wanted.acl or ())}
-            roles |= {setting.role for setting in wanted.settings if setting.role is not None}
-            tablespaces.add(wanted.tablespace)
         with self._errors(RestoreError, "roles cannot be made"):
-            return stand_ins.make(
-                self._main,
-                target.missing_roles(self._main, roles),
-                target.missing_tablespaces(self._main, tablespaces),
-            )
+            return stand_ins.make(self._main, requirements(script), _as_ours(definition))
 
     def proofs(self, database: str) -> PostgreSQLProofs:
         """Open another connection, for proving that a database came back."""
