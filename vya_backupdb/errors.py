@@ -26,7 +26,9 @@ OTHER_STATUSES: Mapping[int, str] = {
 
 
 class VyaBackupDBError(Exception):
-    """An unexpected fault. As a class, the root of all errors that a user is told about.
+    """An unexpected fault.
+
+    As a class: the root of all errors that a user is told about.
 
     Causes: a defect of this program, or of the system below it.
 

@@ -56,12 +56,25 @@ def _described(error: type[VyaBackupDBError]) -> Described:
 
 
 def page() -> str:
-    by_code = {code: list(group) for code, group in groupby(described(), key=lambda each: each.code)}
-    meanings = {code: _sentence(text) for code, text in OTHER_STATUSES.items()}
-    meanings |= {code: " ".join(_told_apart(group)) for code, group in by_code.items()}
-    rows = "".join(f"| {code} | {meanings[code]} |\n" for code in sorted(meanings))
-    sections = "".join(_section(code, group) for code, group in by_code.items())
-    return f"{_HEAD}\n| status | meaning |\n|---|---|\n{rows}{sections}"
+    sections = "".join(_section(code, group) for code, group in _by_code().items())
+    return f"{_HEAD}\n{table()}{sections}"
+
+
+def table() -> str:
+    """Give the exit statuses and what they mean as a table."""
+    rows = "".join(f"| {code} | {meaning} |\n" for code, meaning in meanings().items())
+    return f"| status | meaning |\n|---|---|\n{rows}"
+
+
+def meanings() -> dict[int, str]:
+    """Give what each exit status means."""
+    found = {code: _sentence(text) for code, text in OTHER_STATUSES.items()}
+    found |= {code: " ".join(_told_apart(group)) for code, group in _by_code().items()}
+    return dict(sorted(found.items()))
+
+
+def _by_code() -> dict[int, list[Described]]:
+    return {code: list(group) for code, group in groupby(described(), key=lambda each: each.code)}
 
 
 def _told_apart(group: list[Described]) -> Iterator[str]:

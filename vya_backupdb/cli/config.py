@@ -29,7 +29,12 @@ def command() -> None:
 @format_option
 @pass_context
 def validate(context: CliContext, format: str) -> None:
-    """Check the configuration; each fault is named with its line."""
+    """Check the configuration; each fault is named with its line.
+
+    \b
+    vya-backupdb config validate
+    vya-backupdb --config new.yaml config validate
+    """
     config = context.config()
     path = context.config_path()
     ids = [instance.id for instance in config.instances]
@@ -71,7 +76,11 @@ def _credential_notes(config: Config) -> list[str]:
 )
 @pass_context
 def show(context: CliContext, format: str, no_secrets: bool) -> None:
-    """Show the configuration in force, defaults included."""
+    """Show the configuration in force, defaults included.
+
+    \b
+    vya-backupdb config show --no-secrets
+    """
     shown = _masked(context.config().model_dump(mode="json"))
     if no_secrets:
         del shown["credentials"]
@@ -103,7 +112,12 @@ def _masked(value: Any) -> Any:
 @format_option
 @pass_context
 def test_connections(context: CliContext, instances: tuple[str, ...], format: str) -> None:
-    """Connect to each instance: server, dump tool, and what the account lacks."""
+    """Connect to each instance: server, dump tool, and what the account lacks.
+
+    \b
+    vya-backupdb config test-connections
+    vya-backupdb config test-connections --instance prod-mysql-01
+    """
     ids = context.instances(instances)
     config, vault = context.config(), context.vault()
     checks = list(check_connections(config, vault, ids))

@@ -65,7 +65,11 @@ def command() -> None:
 @force_option
 @pass_context
 def encrypt_command(context: CliContext, plain_file: Path, output: Path | None, force: bool) -> None:
-    """Encrypt credentials with the configuration's key, into a file of mode 0600."""
+    """Encrypt credentials with the configuration's key, into a file of mode 0600.
+
+    \b
+    vya-backupdb credentials encrypt --input plain.json
+    """
     config = context.config()
     plain = read_plain(_read_plain(plain_file), str(plain_file))
     target = output or config.credentials.file
@@ -114,7 +118,12 @@ def _read_stdin() -> bytes:
 @force_option
 @pass_context
 def keygen_command(context: CliContext, output: Path | None, force: bool) -> None:
-    """Make a random key, into a file of mode 0600."""
+    """Make a random key, into a file of mode 0600.
+
+    \b
+    vya-backupdb credentials keygen
+    vya-backupdb credentials keygen --output /etc/vya-backupdb/key
+    """
     if output is not None and str(output) == "-":
         write_output(generate_key().get_secret_value().decode() + "\n")
         return
@@ -139,6 +148,9 @@ def keygen_command(context: CliContext, output: Path | None, force: bool) -> Non
 @pass_context
 def set_command(context: CliContext, instance: str, username: str | None, no_password: bool) -> None:
     """Set the credential of one instance.
+
+    \b
+    vya-backupdb credentials set prod-mysql-01 --username backup
 
     The password is asked for, or read from stdin (one line) where that is no terminal.
     """
@@ -186,6 +198,9 @@ def _text(raw: bytes) -> SecretStr | None:
 @pass_context
 def rekey_command(context: CliContext, new: KeySource | None, old: KeySource | None) -> None:
     """Change the key of the credentials file.
+
+    \b
+    vya-backupdb credentials rekey --key file:/etc/vya-backupdb/key
 
     Before `credentials.key` is changed in the configuration: --key. After it: --old-key, also for a file
     that was encrypted under another host name (--old-key hostname:NAME).

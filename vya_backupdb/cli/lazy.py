@@ -8,6 +8,8 @@ from typing import Any, cast
 
 import click
 
+from vya_backupdb.cli.environment import PREFIX, name_variables
+
 
 class LazyGroup(click.Group):
     """A group that knows its commands by name, place (`module:attribute`) and one line of help."""
@@ -15,6 +17,7 @@ class LazyGroup(click.Group):
     def __init__(self, *args: Any, commands_at: Mapping[str, tuple[str, str]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._commands_at = commands_at
+        name_variables(self)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Give the names in the order that they are listed in."""
@@ -25,7 +28,9 @@ class LazyGroup(click.Group):
         if cmd_name not in self._commands_at:
             return None
         module, _, attribute = self._commands_at[cmd_name][0].partition(":")
-        return cast("click.Command", getattr(import_module(module), attribute))
+        command = cast("click.Command", getattr(import_module(module), attribute))
+        name_variables(command, f"{PREFIX}_{cmd_name.upper()}")
+        return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands for `--help` without importing any."""

@@ -35,7 +35,12 @@ def list_command(
     host: str | None,
     format: str,
 ) -> None:
-    """List what can be restored, newest first."""
+    """List what can be restored, newest first. Needs no server.
+
+    \b
+    vya-backupdb restore list --limit 20
+    vya-backupdb restore list --instance prod-mysql-01 --database shop --date 2026-11-23
+    """
     config = context.config()
     found = list_backups(
         Store(config.storage.path, config.storage.hostname),

@@ -20,7 +20,7 @@ from vya_backupdb.errors import Refused, VyaBackupDBError
 from vya_backupdb.log import Format
 
 PROGRAM = "vya-backupdb"
-_HELP = {"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "VYA_BACKUPDB"}
+_HELP = {"help_option_names": ["-h", "--help"]}
 _COMMANDS = {
     # name: (where, one line of help)
     "backup": ("vya_backupdb.cli.backup:command", "Back up databases, each into a file of its own."),
@@ -62,7 +62,6 @@ def _show_version(context: click.Context, _: click.Parameter, wanted: bool) -> N
     type=click.Path(path_type=Path),
     metavar="FILE",
     help="The configuration; else ~/.config/vya-backupdb/config.yaml, /etc/vya-backupdb/config.yaml.",
-    envvar="VYA_BACKUPDB_CONFIG",
 )
 @click.option("-v", "--verbose", count=True, help="Log more; twice: with tracebacks.")
 @click.option("-q", "--quiet", is_flag=True, help="Log errors only.")
@@ -82,7 +81,7 @@ def cli(
 ) -> None:
     """Back up MySQL, MariaDB and PostgreSQL servers, database by database, and restore them.
 
-    Every option can come from the environment: VYA_BACKUPDB_QUIET=1, VYA_BACKUPDB_RESTORE_JOBS=4.
+    Every option can come from the environment: VYA_BACKUPDB_QUIET=1, VYA_BACKUPDB_BACKUP_ALL=1.
     """
     if quiet and verbose:
         raise click.UsageError("--quiet and --verbose exclude each other")

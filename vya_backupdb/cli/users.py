@@ -46,7 +46,12 @@ def backup_command(
     dry_run: bool,
     format: str,
 ) -> None:
-    """Back up all users and roles of an instance, with their grants and passwords' hashes."""
+    """Back up all users and roles of an instance, with their grants and passwords' hashes.
+
+    \b
+    vya-backupdb users backup --instance prod-mysql-01
+    vya-backupdb users backup --instance prod-pg-01 --output roles.sql.gz
+    """
     from vya_backupdb.cli.backup import run
     from vya_backupdb.operations.backup import BackupRequest
     from vya_backupdb.operations.users.backup import UsersOutput
@@ -67,7 +72,11 @@ def backup_command(
 @format_option
 @pass_context
 def list_command(context: CliContext, selection: Selection, format: str) -> None:
-    """List the users and roles in a backup. Needs no server."""
+    """List the users and roles in a backup. Needs no server.
+
+    \b
+    vya-backupdb users list --instance prod-mysql-01
+    """
     from vya_backupdb.operations.users.script import accounts_of
 
     chosen = find(context, selection)
