@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scripts.pages import commands, configuration, errors, events, man
+from scripts.pages import commands, completions, configuration, errors, events, man
 
 ROOT = Path(__file__).parents[2]
 
@@ -16,5 +16,6 @@ def pages() -> dict[str, str]:
         "docs/configuration.md": configuration.page(),
         "docs/errors.md": errors.page(),
         "docs/logging.md": events.page(),
+        **completions.pages(),
         **man.pages(),
     }

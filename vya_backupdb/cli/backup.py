@@ -7,6 +7,7 @@ from contextlib import nullcontext
 import click
 
 from vya_backupdb.cli.backed_up import BackedUp
+from vya_backupdb.cli.completion import INSTANCE
 from vya_backupdb.cli.context import CliContext, pass_context
 from vya_backupdb.cli.outcome import end_with
 from vya_backupdb.cli.progress import watched
@@ -18,7 +19,9 @@ from vya_backupdb.streams.codec import Codec
 
 
 @click.command("backup")
-@click.option("--instance", "instances", multiple=True, metavar="ID", help="Instance to back up; repeatable.")
+@click.option(
+    "--instance", "instances", multiple=True, type=INSTANCE, help="Instance to back up; repeatable."
+)
 @click.option(
     "--database", "databases", multiple=True, metavar="NAME", help="Only this database; repeatable."
 )

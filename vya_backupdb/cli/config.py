@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from vya_backupdb.cli.completion import INSTANCE
 from vya_backupdb.cli.context import CliContext, pass_context
 from vya_backupdb.cli.outcome import SOME_FAILED
 from vya_backupdb.cli.render import Table, emit, format_option, plain, write_output
@@ -108,7 +109,7 @@ def _masked(value: Any) -> Any:
 
 
 @command.command("test-connections")
-@click.option("--instance", "instances", multiple=True, metavar="ID", help="Only this instance; repeatable.")
+@click.option("--instance", "instances", multiple=True, type=INSTANCE, help="Only this instance; repeatable.")
 @format_option
 @pass_context
 def test_connections(context: CliContext, instances: tuple[str, ...], format: str) -> None:

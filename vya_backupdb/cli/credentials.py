@@ -10,6 +10,7 @@ from typing import cast
 import click
 from pydantic import SecretStr
 
+from vya_backupdb.cli.completion import INSTANCE
 from vya_backupdb.cli.context import CliContext, pass_context
 from vya_backupdb.cli.render import confirmation, force_option, is_terminal, note, printable, write_output
 from vya_backupdb.credentials.files import changing
@@ -142,7 +143,7 @@ def keygen_command(context: CliContext, output: Path | None, force: bool) -> Non
 
 
 @command.command("set")
-@click.argument("instance", metavar="ID")
+@click.argument("instance", type=INSTANCE, metavar="ID")
 @click.option("--username", metavar="NAME", help="User name; else asked for, or as it is.")
 @click.option("--no-password", is_flag=True, help="For peer, unix_socket and certificate logins.")
 @pass_context

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from vya_backupdb.catalog.store import Store
+from vya_backupdb.cli.completion import INSTANCE
 from vya_backupdb.cli.context import CliContext, pass_context
 from vya_backupdb.cli.render import Table, emit, format_option, human_size, left_out, note, printable
 from vya_backupdb.cli.selection import named
@@ -17,7 +18,7 @@ from vya_backupdb.operations.listing import ListedBackup, list_backups
 
 
 @click.command("list")
-@click.option("--instance", callback=named, metavar="ID", help="Only of this instance.")
+@click.option("--instance", type=INSTANCE, help="Only of this instance.")
 @click.option("--database", callback=named, metavar="NAME", help="Only of this database.")
 @click.option(
     "--date", "day", type=click.DateTime(["%Y-%m-%d"]), metavar="DATE", help="Only of this UTC date."

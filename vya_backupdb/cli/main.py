@@ -13,6 +13,7 @@ from typing import cast
 
 import click
 
+from vya_backupdb.cli.completion import completed
 from vya_backupdb.cli.context import CliContext
 from vya_backupdb.cli.lazy import LazyGroup
 from vya_backupdb.cli.render import guarded_output, message, to_stderr, write_output
@@ -138,6 +139,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _invoke(arguments: Sequence[str] | None, state: CliContext) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
+    if (answered := completed(cli, PROGRAM, state)) is not None:
+        return answered
     try:
         # not cli.main(): that one takes any EPIPE, also of a database connection, for a closed stdout
         with cli.make_context(PROGRAM, given, obj=state) as context:

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from vya_backupdb.cli.completion import INSTANCE
 from vya_backupdb.cli.context import CliContext, pass_context
 from vya_backupdb.cli.outcome import end_with
 from vya_backupdb.cli.render import Table, emit, format_option, human_size, printable
@@ -16,7 +17,7 @@ from vya_backupdb.operations.prune import Fate, PruneOutcome, PruneRequest, prun
 
 
 @click.command("prune")
-@click.option("--instance", callback=named, metavar="ID", help="Only of this instance.")
+@click.option("--instance", type=INSTANCE, help="Only of this instance.")
 @click.option("--database", callback=named, metavar="NAME", help="Only of this database.")
 @click.option("--host", callback=named, metavar="NAME", help="Of another machine, as its folder is named.")
 @click.option("--dry-run", is_flag=True, help="Say what would be deleted; delete nothing.")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vya_backupdb.cli.completion import INSTANCE
 from vya_backupdb.cli.context import CliContext
 from vya_backupdb.cli.listing import list_command
 from vya_backupdb.cli.progress import watched
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @click.group("restore", invoke_without_command=True)
-@click.option("--instance", callback=named, metavar="ID", help="Instance that was backed up.")
+@click.option("--instance", type=INSTANCE, help="Instance that was backed up.")
 @click.option("--database", callback=named, metavar="NAME", help="Database that was backed up.")
 @click.option("--all", "everything", is_flag=True, help="All databases of the instance that have a backup.")
 @click.option("--users", is_flag=True, help="Its users and roles first; goes with --all.")
@@ -30,9 +31,7 @@ if TYPE_CHECKING:
 @click.option(
     "--host", callback=named, metavar="NAME", help="The machine that made the backup, as its folder is named."
 )
-@click.option(
-    "--target-instance", callback=named, metavar="ID", help="Onto this instance instead of the recorded one."
-)
+@click.option("--target-instance", type=INSTANCE, help="Onto this instance instead of the recorded one.")
 @click.option(
     "--target-database", callback=named, metavar="NAME", help="Under this name instead of the recorded one."
 )

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from vya_backupdb.catalog.store import Store
+from vya_backupdb.cli.completion import INSTANCE
 from vya_backupdb.cli.context import CliContext
 from vya_backupdb.operations.choose import Chosen, Selection, choose, choose_file, parse_moment
 
@@ -116,7 +117,7 @@ def _with_options(function: Callable[..., Any], options: Sequence[_Decorator]) -
 
 
 _OPTIONS = (
-    click.option("--instance", callback=named, metavar="ID", help="Instance that was backed up."),
+    click.option("--instance", type=INSTANCE, help="Instance that was backed up."),
     click.option("--database", callback=named, metavar="NAME", help="Database that was backed up."),
     click.option("--latest", is_flag=True, help="Its newest backup: what is taken unless it is said."),
     click.option(

@@ -9,16 +9,16 @@ from typing import Any
 
 import click
 
+from vya_backupdb.cli.completion import INSTANCE
 from vya_backupdb.cli.context import CliContext, pass_context
 from vya_backupdb.cli.render import Table, emit, format_option, human_size, note, printable
-from vya_backupdb.cli.selection import named
 from vya_backupdb.config.models import Config
 from vya_backupdb.operations.health import problems_of
 from vya_backupdb.operations.status import DatabaseStatus, status
 
 
 @click.command("status")
-@click.option("--instance", callback=named, metavar="ID", help="Only of this instance.")
+@click.option("--instance", type=INSTANCE, help="Only of this instance.")
 @click.option("--last-backup", is_flag=True, help="Only when each database was backed up last, and the file.")
 @click.option("--summary", is_flag=True, help="A line for each instance.")
 @format_option

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vya_backupdb.cli.completion import INSTANCE
 from vya_backupdb.cli.context import CliContext, pass_context
 from vya_backupdb.cli.render import Table, confirmation, emit, format_option, printable
-from vya_backupdb.cli.selection import all_named, find, named, users_selection_options
+from vya_backupdb.cli.selection import all_named, find, users_selection_options
 from vya_backupdb.model import Account
 from vya_backupdb.operations.choose import Selection
 
@@ -25,9 +26,7 @@ def group() -> None:
 
 
 @group.command("backup")
-@click.option(
-    "--instance", callback=named, required=True, metavar="ID", help="Instance whose users are backed up."
-)
+@click.option("--instance", type=INSTANCE, required=True, help="Instance whose users are backed up.")
 @click.option(
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -87,9 +86,7 @@ def list_command(context: CliContext, selection: Selection, format: str) -> None
 
 @group.command("restore")
 @users_selection_options
-@click.option(
-    "--target-instance", callback=named, metavar="ID", help="Onto this instance instead of the recorded one."
-)
+@click.option("--target-instance", type=INSTANCE, help="Onto this instance instead of the recorded one.")
 @click.option("--all", "everyone", is_flag=True, help="All users and roles of the backup.")
 @click.option(
     "--user",

@@ -15,6 +15,7 @@ from vya_backupdb.config import document
 from vya_backupdb.config.base import Model
 from vya_backupdb.config.document import Document, DocumentError, Fault, read_document, written
 from vya_backupdb.config.models import Config, repeated
+from vya_backupdb.config.values import IDENTIFIER
 from vya_backupdb.errors import ConfigurationError
 from vya_backupdb.log import printable
 
@@ -64,6 +65,16 @@ def load_config(path: Path) -> Config:
     if config is None or parsed.faults:
         raise _all_faults(path, parsed.faults)
     return config
+
+
+def ids_in(path: Path) -> list[str]:
+    """Give the ids that a file names, whatever else is wrong in it. Raises ConfigurationError."""
+    try:
+        value = read_document(_read(path)).value
+    except DocumentError as error:
+        raise ConfigurationError(f"{path}:{error.line}: {error.what}") from None
+    ids = [name for _, name in _ids(value)] if isinstance(value, dict) else []
+    return [name for name in dict.fromkeys(ids) if IDENTIFIER.fullmatch(name)]
 
 
 def _read(path: Path) -> str:
@@ -117,15 +128,18 @@ def _validated(parsed: Document, folder: Path) -> Config | None:
     return None
 
 
-def _repeated_ids(value: Any) -> Iterator[tuple[document.Path, str]]:
+def _ids(value: dict[Any, Any]) -> list[tuple[int, str]]:
+    """Give the places and ids of the instances that have one."""
     instances = value.get("instances")
-    if not isinstance(instances, list):
-        return
-    named = [
+    return [
         (index, instance["id"])
-        for index, instance in enumerate(instances)
+        for index, instance in enumerate(instances if isinstance(instances, list) else ())
         if isinstance(instance, dict) and isinstance(instance.get("id"), str)
     ]
+
+
+def _repeated_ids(value: Any) -> Iterator[tuple[document.Path, str]]:
+    named = _ids(value)
     for position in repeated([name for _, name in named]):
         index, name = named[position]
         yield ("instances", index, "id"), name

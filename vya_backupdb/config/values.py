@@ -70,8 +70,11 @@ def as_list(value: object) -> object:
     return value
 
 
+IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
 def _identifier(value: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", value):
+    if not IDENTIFIER.fullmatch(value):
         raise PydanticCustomError(
             "id",
             "names a folder: take 1 to 64 of A-Z a-z 0-9 . _ - and begin with a letter or digit",
