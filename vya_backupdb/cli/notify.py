@@ -26,10 +26,9 @@ def command(context: CliContext, subject: str | None, unit: str | None) -> None:
 
     \b
     vya-backupdb notify 'a test of the notices'
-    df -h | vya-backupdb notify 'how full the disks are'
     vya-backupdb notify --unit vya-backupdb-verify.service
 
-    Its text is what stands on stdin, unless that is a terminal.
+    Its text is what stands on stdin (df -h | ...), unless that is a terminal.
     """
     if (subject is None) == (unit is None):
         raise click.UsageError("give either a SUBJECT or --unit")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from typing import Final
 
@@ -24,7 +25,12 @@ def _last_lines(unit: str, journalctl: str) -> list[str]:
     argv = (journalctl, "--unit", unit, "--lines", str(_LINES), "--output", "cat", "--no-pager", "--quiet")
     try:
         done = subprocess.run(
-            argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=_PATIENCE, check=False
+            argv,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8"},
+            timeout=_PATIENCE,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         return [f"its lines in the journal cannot be read: {error}"]
