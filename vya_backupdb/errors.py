@@ -107,6 +107,10 @@ class ConnectionFailed(VyaBackupDBError):
     exit_code = 12
 
 
+class NoAnswer(ConnectionFailed):
+    """Nothing came back from the server, or whatever is in between, in time."""
+
+
 class CredentialsError(VyaBackupDBError):
     """The credentials file, its permissions or its key are not as they must be.
 

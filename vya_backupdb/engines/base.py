@@ -155,6 +155,10 @@ class Connector(Protocol):
         """Say what the account lacks, and what is worth knowing, whatever the database."""
         ...
 
+    def answers(self) -> bool:
+        """Whether the server still answers at all, within seconds. For any thread; never raises."""
+        ...
+
     def plan(self, database: str) -> DumpPlan:
         """Make the preflight of one database: its definition, object counts, and everything found."""
         ...

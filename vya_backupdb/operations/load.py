@@ -63,6 +63,7 @@ class Loader:
         open_session: Callable[[], Session],
         source: ScriptSource,
         *,
+        answers: Callable[[], bool],
         jobs: int,
         progress: Progress,
         stop_on_error: bool = False,
@@ -75,7 +76,7 @@ class Loader:
         self._report = LoadReport()
         self._lock = threading.Lock()
         self._done_bytes = 0
-        self._sessions = Sessions(engine, open_session, source)
+        self._sessions = Sessions(engine, open_session, source, answers)
         self._post = PostLoader(
             engine,
             source,

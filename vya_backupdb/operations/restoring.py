@@ -303,6 +303,7 @@ def examine(
         target.engine,
         lambda: target.connector.session(database),
         prepared.script,
+        answers=target.connector.answers,
         jobs=request.jobs or target.instance.jobs,
         progress=progress,
         stop_on_error=request.stop_on_error,

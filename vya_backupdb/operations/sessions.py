@@ -13,6 +13,7 @@ from vya_backupdb.engines.base import Engine, Session
 from vya_backupdb.errors import RestoreError, StatementFailed
 from vya_backupdb.log import get_logger
 from vya_backupdb.model import Action, SectionKind, Statement
+from vya_backupdb.operations.watching import Watch
 
 log = get_logger(__name__)
 
@@ -23,13 +24,20 @@ _RETRIES = 5
 class Sessions:
     """Opens sessions for the threads of a load, and executes statements in them."""
 
-    def __init__(self, engine: Engine, open_session: Callable[[], Session], source: ScriptSource) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        open_session: Callable[[], Session],
+        source: ScriptSource,
+        answers: Callable[[], bool],
+    ) -> None:
         self._engine = engine
         self._open_session = open_session
         self._source = source
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._sessions: list[Session] = []
+        self._watch = Watch(answers, self._halt)
         self.notices: list[str] = []
         """What was left out on purpose, once each."""
 
@@ -40,10 +48,11 @@ class Sessions:
         with self._lock:
             self._sessions.append(session)
         try:
-            for section in self._source.sections({SectionKind.HEADER}):
-                for statement in self._engine.statements(section):
-                    self.execute(session, statement)
-            yield session
+            with self._watch.on(), self._telling_of_silence():
+                for section in self._source.sections({SectionKind.HEADER}):
+                    for statement in self._engine.statements(section):
+                        self.execute(session, statement)
+                yield session
         finally:
             with self._lock:
                 self._sessions.remove(session)
@@ -59,7 +68,20 @@ class Sessions:
             if statement.reason:
                 self.notice(statement.reason)
             return 0
-        return session.execute(statement)
+        rows = session.execute(statement)
+        self._watch.sign_of_life()
+        return rows
+
+    @contextmanager
+    def _telling_of_silence(self) -> Iterator[None]:
+        """Say so of an error that comes of giving up a server that does not answer."""
+        try:
+            yield
+        except StatementFailed as error:
+            if self._watch.given_up:
+                error.what = f"the server does not answer any more, and was given up: {error.what}"
+                error.cure = "look at the server, and at the network in between"
+            raise
 
     def notice(self, text: str) -> None:
         """Keep what the report must say, once."""

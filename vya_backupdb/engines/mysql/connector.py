@@ -22,7 +22,7 @@ from vya_backupdb.engines.mysql.restore.proofs import MySQLProofs
 from vya_backupdb.engines.mysql.restore.restoring import statements
 from vya_backupdb.engines.mysql.restore.session import MySQLSession
 from vya_backupdb.engines.mysql.users.accounts import MySQLAccounts
-from vya_backupdb.errors import BackupError, RestoreError, VyaBackupDBError
+from vya_backupdb.errors import BackupError, NoAnswer, RestoreError, VyaBackupDBError
 from vya_backupdb.log import get_logger
 from vya_backupdb.model import (
     NOTHING_COMING,
@@ -98,6 +98,16 @@ class MySQLConnector:
         """Name the sessions for whose locks on tables others wait."""
         with _refusals(BackupError), closing(Queries(self._instance, self._credential, PATIENCE)) as queries:
             return blockers(queries, self.facts, database)
+
+    def answers(self) -> bool:
+        """Whether another connection can be opened in time, or is refused."""
+        try:
+            Queries(self._instance, self._credential, PATIENCE).close()
+        except NoAnswer:
+            return False
+        except VyaBackupDBError:
+            return True
+        return True
 
     # ------------------------------------------------------------------ restore
 

@@ -13,7 +13,7 @@ from pymysql.constants import CR
 
 from vya_backupdb.config.models import Instance
 from vya_backupdb.credentials.vault import Credential
-from vya_backupdb.errors import ConnectionFailed
+from vya_backupdb.errors import ConnectionFailed, NoAnswer
 
 DEFAULT_HOST: Final = "localhost"
 DEFAULT_PORT: Final = 3306
@@ -109,7 +109,15 @@ def connection_failed(
 ) -> ConnectionFailed:
     """Turn what went wrong with a connection into one line for people; it never holds the password."""
     what, cure = _explain(instance, credential, error, database)
-    return ConnectionFailed(f"{instance.id}: {address(instance)}: {what}", cure=cure)
+    kind = NoAnswer if _is_timeout(error) else ConnectionFailed
+    return kind(f"{instance.id}: {address(instance)}: {what}", cure=cure)
+
+
+def _is_timeout(error: BaseException | None) -> bool:
+    """Whether it comes of waiting for too long; PyMySQL wraps that."""
+    while error is not None and not isinstance(error, TimeoutError):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _explain(

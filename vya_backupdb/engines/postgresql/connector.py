@@ -34,6 +34,7 @@ from vya_backupdb.errors import (
     BackupError,
     ConnectionFailed,
     DumpFailed,
+    NoAnswer,
     Refused,
     RestoreError,
     VyaBackupDBError,
@@ -125,6 +126,16 @@ class PostgreSQLConnector:
         ):
             connection.patience = CONNECT_TIMEOUT  # they may be asked of a server that hangs
             return blockers(connection, database)
+
+    def answers(self) -> bool:
+        """Whether another connection can be opened in time, or is refused."""
+        try:
+            self._connect(self._instance.maintenance_database).close()
+        except NoAnswer:
+            return False
+        except (VyaBackupDBError, psycopg.Error):
+            return True
+        return True
 
     # ------------------------------------------------------------------ before a dump
 

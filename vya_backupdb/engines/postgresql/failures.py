@@ -12,7 +12,7 @@ from typing import Final
 
 import psycopg
 
-from vya_backupdb.errors import ConnectionFailed
+from vya_backupdb.errors import ConnectionFailed, NoAnswer
 
 TIMEOUT_MARK: Final = "connection timeout expired"
 
@@ -149,7 +149,8 @@ def connection_failed(text: str, *, instance: str, where: str, user: str, databa
     meaning = cause.meaning.format(user=user, database=database)
     if cause.quote and said:
         meaning += f" ({said})"
-    return ConnectionFailed(f"{instance} ({where}): {meaning}", cure=cause.cure.format(instance=instance))
+    kind = NoAnswer if re.search(rf"{TIMEOUT_MARK}|timed out", said) else ConnectionFailed
+    return kind(f"{instance} ({where}): {meaning}", cure=cause.cure.format(instance=instance))
 
 
 def _reason(text: str) -> str:
