@@ -9,7 +9,7 @@ PARALLEL := -n $(WORKERS) --dist worksteal
 ON_SERVERS := tests/integration tests/end_to_end $(PARALLEL) $(PYTEST)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-faults test-matrix lint docs bench setup matrix clean clean-engines
+.PHONY: help demo test test-faults test-matrix lint docs audit bench setup matrix clean clean-engines
 
 help:
 	@echo "make demo         throw-away servers, sample data, backup, restore, comparison, report"
@@ -18,6 +18,7 @@ help:
 	@echo "make test-matrix  the tests on servers, with MySQL 9, MariaDB 11.8, PostgreSQL 17 and 18"
 	@echo "make lint         ruff, mypy, import-linter"
 	@echo "make docs         the pages that are made from the code"
+	@echo "make audit        compare the pinned packages with the known faults of packages (needs the network)"
 	@echo "make bench        measure against the bare pipelines"
 	@echo "make clean        remove what was built here; clean-engines: the unpacked servers too"
 
@@ -45,6 +46,11 @@ lint: $(READY)
 docs: $(READY)
 	$(BIN)/python -m scripts.pages
 
+audit:
+	$(PYTHON) -m venv .audit
+	.audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit
+	.audit/bin/pip-audit --strict --disable-pip --no-deps --requirement constraints.txt
+
 bench: setup $(READY)
 	$(BIN)/python -m scripts.bench $(BENCH)
 
@@ -61,7 +67,7 @@ $(READY): pyproject.toml constraints.txt | setup
 	@touch $@
 
 clean:
-	rm -rf $(VENV) build dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) .audit build dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 clean-engines:

@@ -40,6 +40,7 @@ def record_of(entry: dict[str, Any]) -> Path:
 @pytest.mark.parametrize(
     "name", ["a'b\"c`d", "new\nline", "per%cent", "sl/ash", "; \\! touch x", "..", "ünï漢"]
 )
+@pytest.mark.threat("store-names")
 def test_a_database_of_any_name_comes_back(site: Site, name: str) -> None:
     create_database(site.source, name)
     try:
@@ -102,6 +103,7 @@ def test_what_a_killed_backup_left_is_removed_by_the_next(site: Site, database: 
     assert len(site.json("restore", "list")["backups"]) == 2
 
 
+@pytest.mark.threat("store-writers")
 def test_a_store_that_everybody_may_write_takes_no_backup(site: Site) -> None:
     site.store.mkdir()
     site.store.chmod(0o777)
@@ -144,6 +146,7 @@ def _other(record: dict[str, Any]) -> str:
     return "mysql" if record["server"]["engine"] == "postgresql" else "postgresql"
 
 
+@pytest.mark.threat("store-metadata")
 def test_a_hostile_record_is_damage_and_nothing_else(site: Site, database: str) -> None:
     site.fill(database, rows=3)
     path = record_of(site.backup(database))
@@ -159,6 +162,7 @@ def test_a_hostile_record_is_damage_and_nothing_else(site: Site, database: str) 
 
 
 @pytest.mark.parametrize("content", [b"[" * 200_000 + b"\n", b'{"event": 5}\nnull\n', os.urandom(2000), None])
+@pytest.mark.threat("store-metadata")
 def test_a_hostile_journal_makes_nothing_look_restored(
     site: Site, database: str, content: bytes | None
 ) -> None:
@@ -219,6 +223,8 @@ FOR_MYSQL = [
 ]
 
 
+@pytest.mark.threat("dumps-commands")
+@pytest.mark.threat("dumps-leaving")
 def test_a_hostile_dump_is_refused_before_anything_is_changed(site: Site, database: str) -> None:
     site.fill(database, rows=3)
     mark = b"-- PostgreSQL database dump complete" if site.postgresql else b"/*!40103 SET TIME_ZONE=@OLD_"
@@ -235,6 +241,7 @@ def test_a_hostile_dump_is_refused_before_anything_is_changed(site: Site, databa
 
 
 @pytest.mark.parametrize("kind", ["folder", "named pipe", "device", "empty", "noise", "text", "cut"])
+@pytest.mark.threat("store-odd-files")
 def test_what_is_no_dump_is_refused_and_makes_no_database(site: Site, database: str, kind: str) -> None:
     file = site.folder / "x.sql"
     if kind == "folder":
@@ -437,6 +444,7 @@ def test_rows_that_the_server_does_not_take_are_a_mismatch(site: Site, database:
         'os.execv(sys.argv[1], sys.argv[1:])" "$@"',
     ],
 )
+@pytest.mark.threat("program-surroundings")
 def test_odd_surroundings_change_nothing(site: Site, database: str, shell: str) -> None:
     site.fill(database, rows=3)
     words = ("backup", "--instance", "source", "--database", database)

@@ -49,6 +49,7 @@ def test_a_dump_tool_that_fails_leaves_nothing_and_exits_20(site: Site, database
 
 
 @pytest.mark.parametrize("body", ['"$REAL" "$@" | head -c 300000; sleep 1000', "while :; do :; done"])
+@pytest.mark.threat("server-answers")
 def test_a_dump_tool_that_stops_sending_is_ended(site: Site, database: str, body: str) -> None:
     site.fill(database)
     use_tool(site, body, stall_timeout="1s")
@@ -153,6 +154,8 @@ def test_a_server_that_goes_away_in_mid_dump_leaves_nothing(site: Site, database
     assert site.files() == []
 
 
+@pytest.mark.threat("secrets-of-children")
+@pytest.mark.threat("secrets-on-disk")
 def test_no_child_sees_a_secret_in_argv_or_environment(site: Site, database: str) -> None:
     site.fill(database)
     secret = "geheim-" + os.urandom(4).hex()

@@ -47,6 +47,7 @@ def flipped(whole: bytes, dice: random.Random) -> Iterator[bytes]:
 @pytest.mark.parametrize("codec", ["zstd", "gzip", "none"])
 @pytest.mark.parametrize("damage", [truncated, flipped])
 @pytest.mark.parametrize("metadata", [True, False])
+@pytest.mark.threat("store-damage")
 def test_damage_at_any_place_is_detected_or_harmless(
     site: Site, database: str, codec: str, damage: FunctionType, metadata: bool
 ) -> None:

@@ -124,6 +124,7 @@ def test_a_moment_chooses_the_backup_before_it(site: Site, database: str) -> Non
     )  # fmt: skip
 
 
+@pytest.mark.threat("dumps-code")
 def test_another_name_leaves_the_original_as_it_is(site: Site, database: str) -> None:
     site.fill(database, rows=50)
     site.backup(database)
@@ -165,6 +166,7 @@ def test_a_dry_run_executes_nothing(site: Site, database: str) -> None:
     assert not site.exists(site.target, database)
 
 
+@pytest.mark.threat("store-damage")
 def test_a_flipped_byte_is_found_before_anything_is_dropped(site: Site, database: str) -> None:
     site.fill(database)
     file = Path(site.backup(database)["file"])
@@ -228,6 +230,7 @@ def test_a_store_that_is_mounted_read_only_can_be_restored_from(site: Site, data
 
 @pytest.mark.limitation("mysql-option-files")
 @pytest.mark.limitation("postgresql-environment")
+@pytest.mark.threat("program-surroundings")
 def test_hostile_client_settings_of_the_caller_change_nothing(site: Site, database: str) -> None:
     site.fill(database, rows=50)
     home = site.folder / "home"
@@ -253,6 +256,7 @@ def test_hostile_client_settings_of_the_caller_change_nothing(site: Site, databa
     assert json.loads(done.stdout)["rows"] == 50
 
 
+@pytest.mark.threat("secrets-in-backups")
 def test_files_and_folders_of_the_store_are_private(site: Site, database: str) -> None:
     site.fill(database, rows=5)
     site.backup(database)

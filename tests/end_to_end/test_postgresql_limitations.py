@@ -216,6 +216,7 @@ def test_a_table_that_stays_locked_fails_the_backup_and_is_named_with_who_has_it
 
 
 @pytest.mark.limitation("postgresql-clear-passwords")
+@pytest.mark.threat("secrets-in-backups")
 def test_passwords_of_servers_and_subscriptions_are_in_a_file_that_only_its_owner_reads(
     site: Site, database: str
 ) -> None:

@@ -44,6 +44,7 @@ def dumped(flavour: Flavour, server: HostileServer, folder: Path) -> subprocess.
 
 
 @pytest.mark.parametrize("plugin", ["mysql_clear_password", "dialog", "mysql_old_password"])
+@pytest.mark.threat("secrets-readable-logins")
 def test_it_gets_no_password_by_asking_for_another_authentication(plugin: str) -> None:
     with hostile_server(HostileServer(plugin=plugin.encode())) as server:
         assert plugin in connected(server)
@@ -52,6 +53,7 @@ def test_it_gets_no_password_by_asking_for_another_authentication(plugin: str) -
 
 @pytest.mark.parametrize("flavour", FLAVOURS)
 @pytest.mark.parametrize("plugin", ["mysql_clear_password", "dialog"])
+@pytest.mark.threat("secrets-readable-logins")
 def test_it_gets_no_password_of_a_dump_tool_either(flavour: Flavour, plugin: str, tmp_path: Path) -> None:
     with hostile_server(HostileServer(plugin=plugin.encode())) as server:
         assert dumped(flavour, server, tmp_path).returncode != 0
@@ -59,6 +61,7 @@ def test_it_gets_no_password_of_a_dump_tool_either(flavour: Flavour, plugin: str
         assert b"sesame" not in server.heard
 
 
+@pytest.mark.threat("server-files")
 def test_it_gets_no_file(tmp_path: Path) -> None:
     precious = tmp_path / "precious"
     precious.write_text("the only copy")
@@ -69,6 +72,7 @@ def test_it_gets_no_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("flavour", FLAVOURS)
+@pytest.mark.threat("server-files")
 def test_it_gets_no_file_of_a_dump_tool_either(flavour: Flavour, tmp_path: Path) -> None:
     precious = tmp_path / "precious"
     precious.write_text("the only copy")
@@ -85,6 +89,7 @@ def error_packet(text: bytes) -> bytes:
 @pytest.mark.parametrize(
     "text", [b"\x1b]0;owned\x07\x1b[2J\x9b5n", "\u202egnp.exe\u2066".encode(), b"\r\n\x00"]
 )
+@pytest.mark.threat("server-words")
 def test_its_words_do_nothing_to_a_terminal(text: bytes, capsys: pytest.CaptureFixture[str]) -> None:
     with hostile_server(HostileServer(answer=error_packet(b"said " + text))) as server:
         to_stderr(connected(server))
@@ -93,12 +98,14 @@ def test_its_words_do_nothing_to_a_terminal(text: bytes, capsys: pytest.CaptureF
     assert all(line.isprintable() for line in shown.splitlines())
 
 
+@pytest.mark.threat("server-words")
 def test_its_words_are_told_in_bounds() -> None:
     with hostile_server(HostileServer(answer=error_packet(b"x" * (40 << 20)))) as server:
         assert len(connected(server)) < 3000
 
 
 @pytest.mark.parametrize("version", [b"", b"\x1b[2J", b"9" * 300, b"x" * 5000, b"8.0.0\xff\xfe"])
+@pytest.mark.threat("server-answers")
 def test_a_version_that_is_none_is_no_crash(version: bytes) -> None:
     with hostile_server(HostileServer(version=version, answer=error_packet(b"no"))) as server:
         connected(server)
@@ -117,6 +124,7 @@ def test_a_version_that_is_none_is_no_crash(version: bytes) -> None:
         b"\0",
     ],
 )
+@pytest.mark.threat("server-answers")
 def test_an_answer_that_is_none_is_no_crash(answer: bytes) -> None:
     with hostile_server(HostileServer(answer=answer, times=8)) as server:
         connected(server)

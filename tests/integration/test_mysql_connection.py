@@ -64,6 +64,7 @@ def test_facts_hold_the_settings_that_decide(mysql_server: ScratchServer) -> Non
         assert {"gtid_mode", "sql_require_primary_key"} <= set(settings)
 
 
+@pytest.mark.threat("secrets-in-messages")
 def test_a_wrong_password_is_one_line_without_the_password(mysql_server: ScratchServer) -> None:
     with account(mysql_server) as credential:
         wrong = Credential(credential.username, SecretStr("not-the-word"))
@@ -102,6 +103,7 @@ def test_every_awkward_user_name_reaches_server_and_tool(
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.threat("program-surroundings")
 def test_an_option_file_and_variables_of_the_caller_change_nothing(
     mysql_server: ScratchServer, new_database: NewDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -246,6 +248,7 @@ def test_verify_full_accepts_the_name_in_the_certificate(
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.threat("secrets-tls")
 def test_verify_full_refuses_another_name_and_verify_ca_does_not(
     tls_server: ScratchServer, certificates: Certificates
 ) -> None:
@@ -256,6 +259,7 @@ def test_verify_full_refuses_another_name_and_verify_ca_does_not(
 
 
 @pytest.mark.parametrize("mode", ["verify-ca", "verify-full"])
+@pytest.mark.threat("secrets-tls")
 def test_a_certificate_of_another_authority_is_refused(
     tls_server: ScratchServer, certificates: Certificates, mode: str
 ) -> None:
@@ -264,6 +268,7 @@ def test_a_certificate_of_another_authority_is_refused(
         connected(tls_server, PLAIN, tls=tls, host="localhost")
 
 
+@pytest.mark.threat("secrets-tls")
 def test_the_tool_too_refuses_a_certificate_of_another_authority(
     tls_server: ScratchServer, certificates: Certificates
 ) -> None:
@@ -289,6 +294,7 @@ def test_a_client_certificate_logs_in_where_the_account_wants_one(
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.threat("secrets-tls")
 def test_a_server_without_tls_is_refused_where_tls_is_asked_for(mysql_server: ScratchServer) -> None:
     only_on(mysql_server, "mariadb")  # MySQL makes itself certificates
     with start(mysql_server.binaries, settings={"ssl": "OFF"}) as server:

@@ -108,6 +108,7 @@ def hostile(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("hostile")
+@pytest.mark.threat("program-surroundings")
 def test_the_callers_variables_and_home_change_nothing(postgresql: ScratchServer, database: str) -> None:
     before = dict(os.environ)
     with connected(postgresql) as connector:
@@ -286,6 +287,7 @@ def test_something_else_that_listens_is_named(postgresql: ScratchServer) -> None
         assert "closed while logging in" in what
 
 
+@pytest.mark.threat("server-answers")
 def test_a_host_that_never_answers_ends_in_bounded_time(
     postgresql: ScratchServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -433,6 +435,7 @@ def test_a_verified_server_is_talked_to_by_connection_and_tool(walled: Walled) -
     assert dump(walled.server, "postgres", tls=tls).status == 0
 
 
+@pytest.mark.threat("secrets-tls")
 def test_a_server_of_another_authority_is_refused(walled: Walled) -> None:
     for mode in ("verify-ca", "verify-full"):
         tls = {"mode": mode, "ca": str(walled.stranger.path)}
@@ -454,6 +457,7 @@ def test_without_any_authority_verifying_is_a_fault_of_the_configuration(
         PostgreSQLConnector(instance_of(walled.server, tls={"mode": "verify-full"}), superuser(walled.server))
 
 
+@pytest.mark.threat("secrets-tls")
 def test_a_server_without_tls_is_refused_where_it_is_required(postgresql: ScratchServer) -> None:
     what = failure(instance_of(postgresql, tls={"mode": "require"}), superuser(postgresql))
     assert "TLS failed (server does not support SSL" in what
@@ -496,6 +500,7 @@ def test_older_ways_of_authentication_work(walled: Walled, account: str, more: d
 
 
 @pytest.mark.parametrize("more", [{}, {"tls": Tls(mode="disable")}])
+@pytest.mark.threat("secrets-readable-logins")
 def test_a_password_is_sent_readable_only_where_the_connection_is_private_for_certain(
     walled: Walled, more: dict[str, Tls]
 ) -> None:
@@ -517,6 +522,7 @@ def test_a_lost_connection_is_said_as_such(postgresql: ScratchServer) -> None:
             connector.databases()
 
 
+@pytest.mark.threat("secrets-in-messages")
 def test_a_password_is_in_no_frame_of_a_failed_login(postgresql: ScratchServer) -> None:
     credential = Credential("postgres", SecretStr("very-secret-indeed"))
     with pytest.raises(ConnectionFailed) as caught:

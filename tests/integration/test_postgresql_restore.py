@@ -431,6 +431,7 @@ def test_a_nul_byte_does_not_cut_a_statement_short(session: PostgreSQLSession) -
 
 @pytest.mark.limitation("postgresql-newer-tool")
 @pytest.mark.parametrize("ends", [b"\\", b"\\\\"])
+@pytest.mark.threat("dumps-hidden")
 def test_what_another_reading_of_strings_would_make_several_statements_of_is_not_executed(
     postgresql: ScratchServer, session: PostgreSQLSession, database: str, ends: bytes
 ) -> None:

@@ -44,6 +44,7 @@ def nested(depth: int, bracket: str = "[") -> bytes:
     ],
     ids=["lists", "objects", "a string", "a number"],
 )
+@pytest.mark.threat("store-bombs")
 def test_metadata_that_is_a_bomb_is_damage(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "shop.json"
     path.write_bytes(content)
@@ -51,11 +52,13 @@ def test_metadata_that_is_a_bomb_is_damage(tmp_path: Path, content: bytes) -> No
         read_record(path)
 
 
+@pytest.mark.threat("store-bombs")
 def test_metadata_of_any_size_takes_little_memory(tmp_path: Path) -> None:
     with pytest.raises(VerificationError, match="more than 64 MiB"):
         read_record(sparse(tmp_path / "shop.json", 1 << 40))
 
 
+@pytest.mark.threat("store-bombs")
 def test_a_journal_with_a_line_of_any_length_is_read_past_it(tmp_path: Path) -> None:
     put(new_store(tmp_path))
     path = tmp_path / journal.JOURNAL
@@ -86,6 +89,7 @@ def archive_with(manifest: bytes, path: Path, declared: int | None = None) -> Pa
     ],
     ids=["lists", "strings", "blanks", "depth"],
 )
+@pytest.mark.threat("store-bombs")
 def test_an_index_that_is_a_bomb_is_damage(tmp_path: Path, manifest: bytes) -> None:
     path = archive_with(manifest, tmp_path / "x.sql.zst")
     assert path.stat().st_size < 1 << 20
@@ -102,6 +106,7 @@ STATEMENTS = {
 @pytest.mark.parametrize(
     ("engine", "beginning"), [(engine, text) for engine, texts in STATEMENTS.items() for text in texts]
 )
+@pytest.mark.threat("store-bombs")
 def test_a_statement_without_end_is_read_in_bounds(
     engine: EngineName, beginning: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

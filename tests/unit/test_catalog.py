@@ -109,6 +109,7 @@ def test_a_backup_in_the_folder_of_another_database_is_not_restored(store: Store
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o777])
+@pytest.mark.threat("secrets-in-backups")
 def test_a_published_file_is_private_whatever_the_umask(tmp_path: Path, umask: int) -> None:
     before = os.umask(umask)
     try:
@@ -154,6 +155,7 @@ def test_publishing_never_replaces_a_file(tmp_path: Path) -> None:
     assert (tmp_path / "x").read_text() == "old"
 
 
+@pytest.mark.threat("store-links")
 def test_publishing_does_not_follow_a_link(tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     victim.write_text("precious")

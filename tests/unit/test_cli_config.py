@@ -88,6 +88,7 @@ def test_faults_are_on_stderr_and_end_with_10(run: Run, folder: Path) -> None:
     assert lines[5:] == ["  every key is described in etc/config.example.yaml"]
 
 
+@pytest.mark.threat("secrets-in-messages")
 def test_show_writes_what_can_be_read_again_and_masks_secrets(run: Run, folder: Path) -> None:
     status, out, _ = run("show")
     assert status == 0

@@ -106,6 +106,7 @@ def test_an_unexpected_fault_is_one_line_and_the_way_to_more(
     )
 
 
+@pytest.mark.threat("secrets-in-messages")
 def test_a_traceback_comes_with_two_verbose_only_and_without_locals(
     raises: Fault, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -119,6 +120,7 @@ def test_a_traceback_comes_with_two_verbose_only_and_without_locals(
     assert "'hunter2-local'" not in err
 
 
+@pytest.mark.threat("secrets-in-messages")
 def test_secrets_and_control_characters_in_an_error_reach_no_terminal(
     raises: Fault, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -53,6 +53,7 @@ def test_json_is_one_document_with_its_version(capsys: pytest.CaptureFixture[str
     assert "hunter2" not in out
 
 
+@pytest.mark.threat("server-words")
 def test_json_holds_no_control_character_and_any_name(capsys: pytest.CaptureFixture[str]) -> None:
     emit("json", {"name": "\x1b[31m\x9b\udcff\n"})
     out = capsys.readouterr().out
@@ -74,6 +75,7 @@ def test_a_table_without_a_terminal_is_plain_and_cuts_nothing(capsys: pytest.Cap
     assert all(line == line.rstrip() for line in out.splitlines())
 
 
+@pytest.mark.threat("server-words")
 def test_a_table_holds_no_control_character(capsys: pytest.CaptureFixture[str]) -> None:
     table = Table("t\x1b[31m", ("name",))
     table.add("\x1b[31m\x07\u202e")
@@ -160,6 +162,7 @@ def test_very_many_faults_are_counted() -> None:
 @pytest.mark.parametrize(
     "name", ["[/x]", "[link=http://evil]x[/link]", "[red]x", ":smile:", "\x1b[2J", "\u202ex"]
 )
+@pytest.mark.threat("server-words")
 def test_a_name_is_no_markup_on_a_terminal(
     name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -127,6 +127,7 @@ def test_another_length_than_expected_is_damage_and_takes_no_memory(codec: Codec
         decompress_frame(codec.name, codec.compress_frame(BODY), length)
 
 
+@pytest.mark.threat("store-bombs")
 def test_a_small_frame_that_makes_much_is_not_decompressed_further_than_expected() -> None:
     bomb = CODECS[2].compress_frame(bytes(50 << 20))
     tracemalloc.start()
@@ -253,6 +254,7 @@ def test_a_flipped_byte_of_a_foreign_file_is_damage(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["gzip", "zstd"])
+@pytest.mark.threat("store-bombs")
 def test_the_pieces_of_a_bomb_stay_small(kind: str, tmp_path: Path) -> None:
     path = tmp_path / "dump"
     path.write_bytes(MAKERS[kind](bytes(300 << 20)))

@@ -100,6 +100,7 @@ def test_words_of_old_yaml_are_passwords_as_they_stand() -> None:
         ("a: hunter\x07", "neither JSON nor YAML"),
     ],
 )  # fmt: skip
+@pytest.mark.threat("secrets-in-messages")
 def test_what_would_become_another_password_is_refused_and_not_repeated(text: str | bytes, said: str) -> None:
     assert said.rpartition("|")[2] in refused(text).what
 

@@ -25,6 +25,7 @@ def test_a_child_that_is_not_given_the_descriptor_has_nothing() -> None:
         assert b"hunter2" not in done.stdout
 
 
+@pytest.mark.threat("secrets-on-disk")
 def test_the_file_is_its_owners_alone_and_on_no_disk() -> None:
     with secret_file(b"x") as file:
         assert os.fstat(file.fd).st_mode & 0o777 == 0o600

@@ -111,6 +111,7 @@ def test_the_derivation_stands_in_the_file_with_a_fresh_salt(tmp_path: Path) -> 
     assert len(salts) == 2
 
 
+@pytest.mark.threat("secrets-in-the-file")
 def test_the_file_holds_the_ids_and_nothing_else_in_clear(stored: Path, source: KeySource) -> None:
     text = stored.read_text()
     assert read_ids(stored) == ("a", "b")
@@ -124,6 +125,7 @@ def test_the_file_holds_the_ids_and_nothing_else_in_clear(stored: Path, source: 
         assert secret not in text
 
 
+@pytest.mark.threat("secrets-in-the-file")
 def test_the_file_is_readable_by_its_owner_only_whatever_the_umask(tmp_path: Path, source: KeySource) -> None:
     before = os.umask(0)
     try:
@@ -143,6 +145,7 @@ def test_an_existing_file_is_replaced_only_when_told(stored: Path, source: KeySo
     assert read_ids(stored) == ()
 
 
+@pytest.mark.threat("secrets-in-the-file")
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(
     stored: Path, source: KeySource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -162,6 +165,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o620, 0o660, 0o601])
+@pytest.mark.threat("secrets-in-the-file")
 def test_a_file_that_others_may_touch_is_refused_with_the_command_that_mends_it(
     stored: Path, source: KeySource, mode: int
 ) -> None:
@@ -171,6 +175,7 @@ def test_a_file_that_others_may_touch_is_refused_with_the_command_that_mends_it(
     assert caught.value.cure == f"mend it with: chmod 600 {stored}"
 
 
+@pytest.mark.threat("secrets-in-the-file")
 def test_a_key_file_that_others_may_read_is_refused(stored: Path, source: KeySource) -> None:
     Path(source.name).chmod(0o644)
     with pytest.raises(CredentialsError, match="open to others") as caught:
@@ -196,6 +201,7 @@ def test_the_command_that_mends_it_is_quoted(tmp_path: Path, source: KeySource) 
     assert caught.value.cure == f"mend it with: chmod 600 '{path}'"
 
 
+@pytest.mark.threat("secrets-in-the-file")
 def test_a_symbolic_link_a_folder_and_a_pipe_are_refused(stored: Path, source: KeySource) -> None:
     link, pipe = stored.with_name("link"), stored.with_name("pipe")
     link.symlink_to(stored)
@@ -335,6 +341,7 @@ def test_an_id_without_credentials_says_how_to_add_them(stored: Path, source: Ke
     assert "credentials set c" in (caught.value.cure or "")
 
 
+@pytest.mark.threat("secrets-in-messages")
 def test_nothing_of_a_vault_is_in_a_traceback_with_locals(stored: Path, source: KeySource) -> None:
     vault = load_vault(stored, source)
     credential = vault.credential("a")

@@ -112,6 +112,7 @@ def test_a_line_that_the_journal_does_not_take_goes_to_stderr(
 
 
 @pytest.mark.parametrize("style", ["console", "json"])
+@pytest.mark.threat("server-words")
 def test_no_line_holds_a_control_character(capsys: pytest.CaptureFixture[str], style: log.Format) -> None:
     log.configure(style=style)
     log.get_logger("x").info("e\x1b[31m", name="\x1b]0;x\x07 \x9b31m \u202e \n \udcff", raw=b"\xff\x1b")
@@ -214,6 +215,7 @@ def test_lines_of_several_threads_stay_whole(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("style", ["console", "json"])
+@pytest.mark.threat("secrets-in-messages")
 def test_secrets_are_masked_wherever_they_are(capsys: pytest.CaptureFixture[str], style: log.Format) -> None:
     log.configure(style=style)
     log.get_logger("x").info(
@@ -253,6 +255,7 @@ def test_secrets_are_masked_wherever_they_are(capsys: pytest.CaptureFixture[str]
         "postgresql://u:hunter2@h",
     ],
 )
+@pytest.mark.threat("secrets-in-messages")
 def test_what_looks_like_a_secret_is_masked(text: str) -> None:
     assert "hunter" not in masked(text)
     assert MASK in masked(text)

@@ -99,6 +99,7 @@ def test_what_does_not_speak_the_protocol_is_a_failed_connection(answer: bytes) 
         open_wire(instance, CREDENTIAL, read_timeout=5, patience=2)
 
 
+@pytest.mark.threat("server-answers")
 def test_a_server_that_never_answers_is_given_up() -> None:
     with listener(None) as instance, pytest.raises(ConnectionFailed, match=r"lost|no answer"):
         open_wire(instance, CREDENTIAL, read_timeout=3600, patience=0.2)

@@ -173,6 +173,7 @@ def test_restoring_the_binary_log_setting_is_skipped_without_a_word() -> None:
         b"DELIMITER",
     ],
 )
+@pytest.mark.threat("dumps-leaving")
 def test_what_leaves_the_database_or_is_for_the_client_is_refused(statement: bytes) -> None:
     found = only(b"\n\n" + statement + b"\n;\n")
     assert found.action is Action.REFUSE
@@ -196,6 +197,7 @@ def test_what_leaves_the_database_or_is_for_the_client_is_refused(statement: byt
         b"/*!999999 /*!999999 /*!999999 /*!999999 /*!999999 /*!999999 SET @a = 1",
     ],
 )
+@pytest.mark.threat("dumps-hidden")
 def test_what_some_servers_would_read_otherwise_is_refused(statement: bytes) -> None:
     assert only(statement + b"\n;\n").action is Action.REFUSE
 
@@ -239,6 +241,7 @@ def test_what_the_tools_set_is_set(statement: bytes) -> None:
 
 
 @pytest.mark.parametrize("line", [b"system ls", b"\\. x.sql", b"use other", b"QUIT"])
+@pytest.mark.threat("dumps-commands")
 def test_client_command_without_a_delimiter_is_refused_where_it_stands(line: bytes) -> None:
     (section,) = foreign(b"DROP TABLE t;\n" + line + b"\n;\n")
     dropped, refused = statements(section)
@@ -353,6 +356,7 @@ KEPT = b"ON COMPLETION PRESERVE DISABLE"
         (b"ON COMPLETION PRESERVE DISABLE ON REPLICA", KEPT + b" ON REPLICA", ()),
     ],
 )
+@pytest.mark.threat("dumps-code")
 def test_event_is_created_disabled_and_preserved_and_becomes_what_it_was_later(
     before: bytes, after: bytes, later: tuple[bytes, ...]
 ) -> None:

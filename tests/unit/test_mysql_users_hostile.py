@@ -77,6 +77,7 @@ def of_a(body: bytes) -> str:
         (b"DELIMITER ;;\nDROP DATABASE shop;;\n", "after statement 2: a command for the client"),
     ],
 )
+@pytest.mark.threat("dumps-accounts")
 def test_what_no_dump_of_accounts_holds_is_refused_with_the_statement(body: bytes, told: str) -> None:
     assert told in of_a(body)
 

@@ -6,6 +6,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 PRODUCT = Path(__file__).parents[2] / "vya_backupdb"
 
 _SHELLS = {
@@ -46,6 +48,7 @@ def findings(tree: ast.AST) -> Iterator[str]:
                 yield f"line {call.lineno}: a command that is one text"
 
 
+@pytest.mark.threat("program-shell")
 def test_nothing_runs_a_shell_or_gives_a_child_the_callers_environment() -> None:
     found = [
         f"{path.relative_to(PRODUCT)}: {finding}"

@@ -76,6 +76,7 @@ def test_restrictions_of_psql_are_skipped_without_a_word() -> None:
         b"\\unrestricted a",
     ],
 )
+@pytest.mark.threat("dumps-commands")
 def test_any_other_command_of_psql_is_refused(command: bytes) -> None:
     refused, after = execute(command + b"\nSELECT 1;\n")
     assert refused.action is Action.REFUSE
@@ -145,6 +146,7 @@ def test_a_command_in_the_midst_of_a_statement_is_refused_where_it_stands() -> N
         (b"SET allow_system_table_mods = on;", "the server's own"),
     ],
 )
+@pytest.mark.threat("dumps-leaving")
 def test_what_acts_outside_of_the_database_is_refused(statement: bytes, reason: str) -> None:
     refused = only(b"\n-- x\n" + statement)
     assert refused.action is Action.REFUSE
@@ -190,6 +192,7 @@ CLEAN = (
 )
 
 
+@pytest.mark.threat("dumps-leaving")
 def test_rows_of_the_servers_own_are_refused_whatever_an_index_calls_them() -> None:
     for body in (b"COPY pg_catalog.x FROM stdin;\n\\.\n", b"INSERT INTO pg_catalog.x VALUES (1);\n"):
         (statement,) = statements(Section(SectionKind.ROWS, body, object="public.t"))
@@ -314,6 +317,7 @@ def test_under_a_setting_of_its_own_an_index_is_made_alone(before: bytes, group:
         (b"COMMENT ON TABLE event IS 'ON EVENT TRIGGER';", False),
     ],
 )
+@pytest.mark.threat("dumps-code")
 def test_event_triggers_come_last(text: bytes, last: bool) -> None:
     assert only(text, SectionKind.POST).last is last
 

@@ -109,6 +109,7 @@ def test_asking_for_nothing_is_not_taken_for_the_end() -> None:
         process.read(0)
 
 
+@pytest.mark.threat("secrets-of-children")
 def test_the_environment_is_exactly_what_was_given(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MYSQL_PWD", "of the caller")
     command = Command(("/usr/bin/env",), {"PATH": "/usr/bin", "LC_ALL": "C.UTF-8"}, judge)
@@ -131,6 +132,7 @@ def test_our_stdin_is_not_the_childs_and_its_folder_is_the_root() -> None:
         os.close(typed)
 
 
+@pytest.mark.threat("secrets-of-children")
 def test_only_the_descriptors_that_are_passed_reach_the_child() -> None:
     passed, other = os.memfd_create("passed"), os.memfd_create("other", 0)
     try:
@@ -337,6 +339,7 @@ def test_benign_lines_are_no_warnings() -> None:
     assert process.warnings == ("odd", "no newline")
 
 
+@pytest.mark.threat("server-words")
 def test_control_characters_from_a_server_reach_no_terminal() -> None:
     with running(shell(r"printf 'x\033]0;title\007\r\ny\t\342\200\256\377\n' >&2")) as process:
         read_all(process)

@@ -140,6 +140,7 @@ def test_damaged_ones_count_for_nothing_and_are_left_alone(
     assert left(store) == made[:4]
 
 
+@pytest.mark.threat("store-metadata")
 def test_metadata_that_names_the_file_of_another_backup_takes_nothing_with_it(
     store: Store, pruned: Callable[..., PruneOutcome]
 ) -> None:
@@ -268,6 +269,7 @@ def test_without_a_retention_or_backups_it_is_refused(
         prune(config, PruneRequest(), NOW)
 
 
+@pytest.mark.threat("store-links")
 def test_a_link_in_the_store_leads_nowhere(
     store: Store, pruned: Callable[..., PruneOutcome], tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -34,6 +34,7 @@ def link_to(target: Path, *, at: Path) -> None:
 
 
 @pytest.mark.parametrize("place", ["here", "here/main", "here/main/shop", "here/main/shop/2026-03-04"])
+@pytest.mark.threat("store-links")
 def test_a_backup_goes_through_no_link(store: Store, outside: Path, place: str) -> None:
     (store.root / "here/main").rmdir()
     link_to(outside, at=store.root / place)
@@ -51,6 +52,7 @@ def test_the_root_itself_may_be_a_link(store: Store, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".partial", ""])
+@pytest.mark.threat("store-links")
 def test_a_link_at_the_place_of_a_file_is_not_followed(store: Store, outside: Path, suffix: str) -> None:
     victim = outside / "victim"
     victim.write_text("precious")
@@ -61,6 +63,7 @@ def test_a_link_at_the_place_of_a_file_is_not_followed(store: Store, outside: Pa
     assert victim.read_text() == "precious"
 
 
+@pytest.mark.threat("store-links")
 def test_a_link_at_the_place_of_journal_or_lock_is_not_followed(store: Store, outside: Path) -> None:
     folder, victim = store.instance_folder("main"), outside / "victim"
     victim.write_text("precious")
@@ -76,6 +79,7 @@ def test_a_link_at_the_place_of_journal_or_lock_is_not_followed(store: Store, ou
     assert victim.read_text() == "precious"
 
 
+@pytest.mark.threat("store-links")
 def test_a_file_that_is_a_link_is_no_backup(store: Store, outside: Path) -> None:
     record_path = put(store)
     (backup,) = store.backups()
@@ -88,6 +92,7 @@ def test_a_file_that_is_a_link_is_no_backup(store: Store, outside: Path) -> None
 
 
 @pytest.mark.parametrize("place", ["", "here", "here/main"])
+@pytest.mark.threat("store-writers")
 def test_a_store_that_everybody_may_write_is_refused_with_the_command_that_mends_it(
     store: Store, place: str
 ) -> None:
@@ -105,6 +110,7 @@ def test_a_store_that_everybody_may_write_is_refused_with_the_command_that_mends
     "name",
     ["..", ".", "../../x", "a/b", "a\0b", "a\nb", "@users", "-rf", ".lock", "x.partial", "\udcff", "a%2Fb"],
 )
+@pytest.mark.threat("store-names")
 def test_a_name_stays_in_its_place_and_is_nobody_elses(store: Store, name: str) -> None:
     record = put(store, "placeholder", at=MOMENT)  # another database of the same time
     slot = store.slot("main", name, MOMENT)
@@ -119,5 +125,6 @@ def test_a_name_stays_in_its_place_and_is_nobody_elses(store: Store, name: str) 
 @pytest.mark.parametrize(
     ("one", "other"), [("Shop", "shop"), ("é", "e\u0301"), ("a", "a\u200b"), ("%41", "A")]
 )
+@pytest.mark.threat("store-names")
 def test_names_that_look_alike_have_folders_of_their_own(store: Store, one: str, other: str) -> None:
     assert store.slot("main", one, MOMENT).folder != store.slot("main", other, MOMENT).folder
