@@ -18,6 +18,8 @@ from vya_backupdb.errors import LockedError, StorageError
 LOCK = ".lock"
 HOLDER = ".lock-holder.json"
 _MOST_COMMAND = 200
+_MOST_SAID = 4096
+"""Characters of what is left about a holder."""
 
 
 @contextmanager
@@ -65,10 +67,13 @@ def _announce(folder: Path) -> None:
 
 def _holder(folder: Path) -> str:
     try:
-        holder = json.loads((folder / HOLDER).read_text())
+        # a named pipe would be waited for, and a file of another hand may have any size
+        descriptor = os.open(folder / HOLDER, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor) as file:
+            holder = json.loads(file.read(_MOST_SAID))
         return (
             f" (process {int(holder['pid'])} on {holder['hostname']} since {holder['since']}: "
             f"{holder['command']})"
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return ""

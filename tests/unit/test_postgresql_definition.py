@@ -129,3 +129,10 @@ def test_only_schemas_and_extensions_are_ever_removed() -> None:
         'DROP SCHEMA IF EXISTS "public"',
         'DROP EXTENSION IF EXISTS "plpgsql"',
     ]
+
+
+@pytest.mark.threat("store-metadata")
+def test_a_locale_provider_of_hostile_metadata_is_a_value_and_nothing_else() -> None:
+    hostile = replace(ICU, locale_provider="x 'y'; DROP DATABASE z; --", locale="en")
+    statement = definitions.creation("db", hostile, 170000).as_string(None)
+    assert "DROP DATABASE" not in statement.replace("'x ''y''; DROP DATABASE z; --'", "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from tests.unit.made_backups import MOMENT, new_store, put
 from vya_backupdb.catalog import journal
 from vya_backupdb.catalog.publish import published
 from vya_backupdb.catalog.store import Store, check_file
-from vya_backupdb.errors import StorageError, VerificationError
+from vya_backupdb.errors import LockedError, StorageError, VerificationError
 from vya_backupdb.locks import locked
 
 
@@ -77,6 +78,24 @@ def test_a_link_at_the_place_of_journal_or_lock_is_not_followed(store: Store, ou
     with locked(folder, "main"):
         assert not (folder / ".lock-holder.json").is_symlink()
     assert victim.read_text() == "precious"
+
+
+@pytest.mark.threat("store-odd-files")
+@pytest.mark.parametrize("content", [b"[" * 200_000, b"{}", b'{"pid": "x"}', b"\xff\xfe", None, 1 << 40])
+def test_word_of_who_holds_a_lock_is_read_in_bounds(store: Store, content: bytes | int | None) -> None:
+    folder = store.instance_folder("main")
+    with locked(folder, "main"):
+        holder = folder / ".lock-holder.json"
+        holder.unlink()
+        if content is None:
+            os.mkfifo(holder)
+        elif isinstance(content, int):
+            with holder.open("wb") as file:
+                file.truncate(content)
+        else:
+            holder.write_bytes(content)
+        with pytest.raises(LockedError, match=r"main: locked by another run\n"), locked(folder, "main"):
+            pass
 
 
 @pytest.mark.threat("store-links")

@@ -129,7 +129,7 @@ def creation(database: str, definition: PostgreSQLDefinition | None, version: in
     ]
     if version >= 150000:
         options.append(("LOCALE_PROVIDER", definition.locale_provider))
-    if definition.locale is not None:
+    if definition.locale is not None and definition.locale_provider in PROVIDER_SINCE:
         options.append((f"{definition.locale_provider.upper()}_LOCALE", definition.locale))
     if version >= 160000:
         options.append(("ICU_RULES", definition.icu_rules))
