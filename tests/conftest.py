@@ -16,6 +16,7 @@ from contextlib import ExitStack
 import pytest
 
 from scripts.sample.clients import create_database, drop_database, run_sql
+from tests import documents
 from vya_backupdb.model import Flavour
 from vya_backupdb.scratch import Binaries, ScratchServer, cache_folder, engine_folders, find_binaries, start
 
@@ -54,6 +55,18 @@ def plugins(binaries: Binaries) -> dict[str, str | int]:
     own = binaries.server.parent.parent / "lib/mysql/plugin"
     wanted = binaries.flavour == "mariadb" and folder.is_dir() and not own.is_dir()
     return {"plugin-dir": str(folder)} if wanted else {}
+
+
+DOCUMENTS_AT_FAULT: list[str] = []
+documents.watch(DOCUMENTS_AT_FAULT)
+
+
+@pytest.fixture(autouse=True)
+def documents_at_fault() -> Iterator[list[str]]:
+    """How documents that commands write in this process differ from their schemas: not at all."""
+    yield DOCUMENTS_AT_FAULT
+    found, DOCUMENTS_AT_FAULT[:] = list(DOCUMENTS_AT_FAULT), []
+    assert found == []
 
 
 @pytest.fixture(autouse=True)

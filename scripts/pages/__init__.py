@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scripts.pages import commands, completions, configuration, errors, events, man
+from scripts.pages import commands, completions, configuration, errors, events, man, schemas
 
 ROOT = Path(__file__).parents[2]
 
@@ -18,4 +18,5 @@ def pages() -> dict[str, str]:
         "docs/logging.md": events.page(),
         **completions.pages(),
         **man.pages(),
+        **schemas.pages(),
     }

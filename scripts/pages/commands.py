@@ -12,6 +12,9 @@ _HEAD = """\
 
 `vya-backupdb COMMAND --help` says the same of a command, and so do the man pages (`man vya-backupdb-backup`).
 
+What `--format json` writes has a JSON Schema for each command in [schemas](schemas). `schema_version` changes
+where a key goes or means something else, not where one is added.
+
 The variable of an option is taken where the option is not given. It holds several words for an option that
 may be repeated, `1` for one that takes no value.
 """

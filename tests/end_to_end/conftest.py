@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from scripts.sample.clients import create_database, drop_database, plain_dump, quoted, run_sql
+from tests import documents
 from vya_backupdb.scratch import ScratchServer
 
 from .estate import Estate, new_estate, scheduler_on
@@ -59,6 +60,8 @@ class Site:
             env={**os.environ, **(env or {})},
         )
         assert done.returncode == code, f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        if "json" in words and done.stdout.startswith("{"):
+            documents.hold(words, done.stdout)
         return done
 
     def json(self, *words: str, code: int = 0) -> Any:
