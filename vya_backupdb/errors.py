@@ -108,7 +108,13 @@ class ConnectionFailed(VyaBackupDBError):
 
 
 class NoAnswer(ConnectionFailed):
-    """Nothing came back from the server, or whatever is in between, in time."""
+    """Nothing came back from the server, or whatever is in between, in time.
+
+    Causes: a server that hangs, a network that is cut without a word, a firewall that forgets connections
+    that are silent for long.
+
+    Cure: look at the server and the way to it, then try again; what was half restored is named.
+    """
 
 
 class CredentialsError(VyaBackupDBError):
