@@ -279,6 +279,14 @@ def test_metrics_are_what_prometheus_reads(store: Store, asked: Callable[..., He
     assert 'vya_backupdb_problems{level="critical"} 0' in text
 
 
+@pytest.mark.threat("server-words")
+def test_a_name_in_metrics_does_nothing_to_a_terminal(store: Store, asked: Callable[..., Health]) -> None:
+    put(store, "a\x1b[2J\u202e\r", at=NOW)
+    text = metrics(asked())
+    assert r'database="a\\x1b[2J\\u202e\\r"' in text
+    assert all(line.isprintable() for line in text.split("\n"))
+
+
 def test_the_command_ends_as_a_plugin_does(
     store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from vya_backupdb.log import printable
 from vya_backupdb.operations.health import Health, Level
 from vya_backupdb.operations.status import DatabaseStatus
 
@@ -68,7 +69,7 @@ def _labels(labels: dict[str, str]) -> str:
     if not labels:
         return ""
     escaped = {
-        name: value.encode("utf-8", "backslashreplace").decode()
+        name: printable(value, keep="\n").encode("utf-8", "backslashreplace").decode()
         .replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
         for name, value in labels.items()
     }  # fmt: skip
