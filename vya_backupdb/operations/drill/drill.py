@@ -221,12 +221,13 @@ def _told(instance: str, one: DrilledDatabase) -> VyaBackupDBError | None:
     if one.proof.faults:
         return VerificationError.of_faults(f"{head}the drill failed", one.proof.faults)
     what = error.what.removeprefix(f"{SERVER}/{one.database}: ").removeprefix(f"{one.database}: ")
-    if isinstance(error, RestoreError):
-        cure = "see what the server says: --keep leaves it; another backup may restore (--datetime T)"
+    if isinstance(error, RestoreError | VerificationError):
+        # what to do with a half loaded database does not matter here
+        cure = "another backup may restore (--datetime T); --keep leaves the server, to look at it"
         return VerificationError(f"{head}does not restore: {what}", cure=cure)
     if error.head:
         return type(error).of_faults(f"{head}cannot be drilled", error.faults)
-    return type(error)(f"{head}{what}", cure=error.cure)
+    return type(error)(f"{head}cannot be drilled: {what}", cure=error.cure)
 
 
 def _note(batch: Batch, request: DrillRequest, drilled: Drilled, one: DrilledDatabase) -> None:
