@@ -180,6 +180,7 @@ def test_a_hostile_journal_makes_nothing_look_restored(
 
 # ---------------------------------------------------------------------------- hostile dumps
 
+# up to 20 each: so many are named
 FOR_POSTGRESQL = [
     r"\! touch {probe}",
     r"\connect postgres",
@@ -197,6 +198,8 @@ FOR_POSTGRESQL = [
     "SELECT pg_catalog.pg_terminate_backend(0);",
     "TRUNCATE public.t;",
     "CREATE USER mapping SUPERUSER LOGIN PASSWORD 'x';",
+    "SELECT lo_import('/etc/passwd');",
+    "SELECT pg_read_file('/etc/passwd');",
     "CREATE SUBSCRIPTION s CONNECTION 'host=127.0.0.1' PUBLICATION p;",
 ]
 FOR_MYSQL = [
