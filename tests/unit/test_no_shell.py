@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,12 @@ _SHELLS = {
     "asyncio": ("create_subprocess",),
     "pty": ("spawn",),
 }
+_SUSPICIOUS = re.compile(
+    r"subprocess|asyncio|\bpty\b|\bos\s*\.\s*(system|popen|exec|spawn|posix_spawn|startfile)"
+    r"|from os import|\b(eval|exec|__import__)\s*\("
+)
+"""Which files are read at all: taking apart every one takes seconds."""
+
 _STARTS = ("run", "Popen", "call", "check_call", "check_output")
 
 
@@ -53,7 +60,8 @@ def test_nothing_runs_a_shell_or_gives_a_child_the_callers_environment() -> None
     found = [
         f"{path.relative_to(PRODUCT)}: {finding}"
         for path in PRODUCT.rglob("*.py")
-        for finding in findings(ast.parse(path.read_text()))
+        if _SUSPICIOUS.search(text := path.read_text())
+        for finding in findings(ast.parse(text))
     ]
     assert found == []
 
@@ -64,3 +72,4 @@ def test_what_would_be_a_shell_is_found() -> None:
         "subprocess.Popen(x)\nsubprocess.run(f'ls {x}', env={})\neval(x)\nos.execvp(x, y)\n"
     )
     assert len(list(findings(ast.parse(bad)))) == 7
+    assert all(_SUSPICIOUS.search(line) for line in bad.splitlines())
