@@ -144,7 +144,7 @@ def test_what_a_check_does_not_find_fails_the_drill_with_what_it_returned(site: 
         assert failure.startswith(beginning)
     (entry,) = journal(site)
     assert entry["ok"] is False
-    assert "SELECT count(*) > 3 FROM t" in entry["error"]
+    assert entry["error"].startswith("the check SELECT count(*) > 3 FROM t returned")
     said = site.run("drill", *of(database), code=22)
     assert f"source/{database}: the drill failed" in said.stderr
     assert "mend the check" in said.stderr

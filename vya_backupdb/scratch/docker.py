@@ -91,15 +91,20 @@ class _Container:
 
     def __init__(self, client: DockerClient, image: str, user: str, run: Path, script: str) -> None:
         self.name = f"vya-backupdb-{secrets.token_hex(4)}"
-        self._api = client.api
         self.image = image
         self.run = run
+        self._api = client.api
+        self._user = user
+        self._script = script
         self._input: Any = None
         self._is_kept = False
-        with _explained(image):
+
+    def start(self) -> None:
+        """Make and start it, bound to our connection. Raises ScratchError."""
+        with _explained(self.image):
             limits = self._api.create_host_config(
                 auto_remove=True,
-                binds={str(run): {"bind": RUN, "mode": "rw,z"}},
+                binds={str(self.run): {"bind": RUN, "mode": "rw,z"}},
                 cap_drop=["ALL"],
                 mem_limit=_MEMORY,
                 network_mode="none",
@@ -108,19 +113,15 @@ class _Container:
                 shm_size=_SHARED_MEMORY,
             )
             self._api.create_container(
-                image,
+                self.image,
                 name=self.name,
-                entrypoint=["sh", "-c", script],
+                entrypoint=["sh", "-c", self._script],
                 command=[],
-                user=user,
+                user=self._user,
                 stdin_open=True,
-                labels={LABEL: str(run.parent)},
+                labels={LABEL: str(self.run.parent)},
                 host_config=limits,
             )
-
-    def start(self) -> None:
-        """Start it, bound to our connection. Raises ScratchError."""
-        with _explained(self.image):
             self._input = self._api.attach_socket(self.name, params={"stdin": 1, "stream": 1})
             self._api.start(self.name)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from vya_backupdb.archive.source import open_source
 from vya_backupdb.catalog import journal
@@ -36,6 +37,8 @@ from vya_backupdb.scratch import Binaries, Kept
 from vya_backupdb.scratch.versions import series
 
 log = get_logger(__name__)
+
+_FAILED: Final = "the drill failed"
 
 
 @dataclass
@@ -155,7 +158,7 @@ def _restore_users(batch: Batch, place: OpenInstance, drilled: Drilled) -> None:
             return
     if refused := [one.error.what for one in drilled.users.accounts if one.error is not None]:
         drilled.users_error = VerificationError.of_faults(
-            f"{batch.instance}/@users: the drill failed",
+            f"{batch.instance}/@users: {_FAILED}",
             ((what, None) for what in refused),
             cure="see what the backup has of them: vya-backupdb users list",
         )
@@ -219,7 +222,7 @@ def _told(instance: str, one: DrilledDatabase) -> VyaBackupDBError | None:
         return None
     head = f"{instance}/{one.database}: "
     if one.proof.faults:
-        return VerificationError.of_faults(f"{head}the drill failed", one.proof.faults)
+        return VerificationError.of_faults(f"{head}{_FAILED}", one.proof.faults)
     what = error.what.removeprefix(f"{SERVER}/{one.database}: ").removeprefix(f"{one.database}: ")
     if isinstance(error, RestoreError | VerificationError):
         # what to do with a half loaded database does not matter here
@@ -245,7 +248,8 @@ def _note(batch: Batch, request: DrillRequest, drilled: Drilled, one: DrilledDat
     if one.error is None:
         log.info("backup drilled", instance=batch.instance, **facts)
     else:
-        facts["error"] = one.error.what
+        prefix = f"{batch.instance}/{one.database}: "
+        facts["error"] = one.error.what.removeprefix(prefix).removeprefix(f"{_FAILED}: ")
         log.error("drill failed", instance=batch.instance, **facts)
     if batch.folder is not None:
         journal.note(batch.folder, batch.instance, DRILLED, facts)
