@@ -71,6 +71,7 @@ def test_a_backup_is_proved_in_a_container_of_its_version(site: Site, database: 
     assert containers(host) == []
 
 
+@pytest.mark.threat("dumps-drilled")
 def test_a_container_has_no_network_no_rights_and_bounds(host: str, image: str) -> None:
     with start_image("postgresql", image) as server:
         folder = server.socket.parent

@@ -68,7 +68,10 @@ def test_what_mysql_finds_damaged_is_named(mysql_server: ScratchServer, new_data
     assert all(finding.what.startswith(f"CHECK TABLE {finding.object}: ") for finding in found)
 
 
-def test_mysql_answers_queries(mysql_server: ScratchServer, new_database: NewDatabase) -> None:
+@pytest.mark.threat("dumps-drilled")
+def test_mysql_answers_queries_and_has_no_way_to_other_files(
+    mysql_server: ScratchServer, new_database: NewDatabase
+) -> None:
     database = new_database(mysql_server)
     run_sql(mysql_server, "CREATE TABLE t (i INT); INSERT INTO t VALUES (1), (2), (3)", database)
     with mysql_support.connected(mysql_server) as connector, connector.proofs(database) as proofs:
@@ -79,6 +82,8 @@ def test_mysql_answers_queries(mysql_server: ScratchServer, new_database: NewDat
         assert proofs.ask("SELECT i FROM t", 60).rows == 2
         assert proofs.ask("SELECT i FROM t WHERE i > 7", 60) == Answer(0)
         assert proofs.ask("DELETE FROM t WHERE i = 3", 60) == Answer(None)
+        assert "secure-file-priv" in str(proofs.ask("SELECT 1 INTO OUTFILE '/tmp/drilled'", 60).error)
+        assert proofs.ask("SELECT LOAD_FILE('/etc/passwd') IS NULL", 60).is_true
         assert "syntax" in str(proofs.ask("SELECT 1; SELECT 1", 60).error)
         tables = [f"t{number}" for number in range(40)]
         sum_of_all = " + ".join(f"{name}.i" for name in tables)
@@ -86,6 +91,7 @@ def test_mysql_answers_queries(mysql_server: ScratchServer, new_database: NewDat
         assert "time" in str(proofs.ask(long, 1).error)
 
 
+@pytest.mark.threat("dumps-drilled")
 def test_definers_that_are_absent_are_made_and_can_do_nothing_elsewhere(
     mysql_server: ScratchServer, new_database: NewDatabase
 ) -> None:
@@ -164,6 +170,7 @@ def test_what_amcheck_finds_is_named_and_nothing_of_it_stays(
         assert connector.object_counts(database) == before
 
 
+@pytest.mark.threat("dumps-drilled")
 @pytest.mark.postgresql
 @pytest.mark.usefixtures("no_asker")
 def test_postgresql_answers_queries_as_one_who_may_only_read(
@@ -191,6 +198,7 @@ def test_postgresql_answers_queries_as_one_who_may_only_read(
         assert "timeout" in str(proofs.ask("SELECT pg_sleep(20) IS NULL", 1).error)
 
 
+@pytest.mark.threat("dumps-drilled")
 @pytest.mark.postgresql
 def test_roles_and_tablespaces_that_are_absent_are_made_without_power(postgresql: ScratchServer) -> None:
     mark = secrets.token_hex(3)
