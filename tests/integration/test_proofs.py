@@ -46,7 +46,7 @@ def test_every_row_of_mysql_is_counted_once(mysql_server: ScratchServer, new_dat
         )
         expected["versioned"] = 2
     with mysql_support.connected(mysql_server) as connector, connector.proofs(database) as proofs:
-        assert proofs.row_counts([]) == expected
+        assert proofs.row_counts({}) == expected
         assert proofs.integrity() == []
 
 
@@ -134,10 +134,31 @@ def test_every_row_of_postgresql_is_counted_once(
         postgresql_support.connected(postgresql, socket=postgresql.socket) as connector,
         connector.proofs(database) as proofs,
     ):
-        assert proofs.row_counts(names) == dict(zip(names, (2, 1, 2, 2, 0), strict=True))
-        assert proofs.row_counts([])['"S x"."T"'] == 2
-        by_root = proofs.row_counts(["public.p"])
+        rows = dict(zip(names, (2, 1, 2, 2, 0), strict=True))
+        assert proofs.row_counts(rows) == rows
+        assert proofs.row_counts({})['"S x"."T"'] == 2
+        by_root = proofs.row_counts({"public.p": 7})
         assert (by_root["public.p"], "public.p1" in by_root) == (2, False)
+
+
+@pytest.mark.postgresql
+def test_rows_that_an_extension_brings_itself_are_no_difference(
+    postgresql: ScratchServer, new_database: NewDatabase
+) -> None:
+    database = new_database(postgresql)
+    run_sql(
+        postgresql,
+        """CREATE TABLE own (i int); INSERT INTO own VALUES (1), (2), (3);
+        ALTER EXTENSION plpgsql ADD TABLE own""",
+        database,
+    )
+    with (
+        postgresql_support.connected(postgresql, socket=postgresql.socket) as connector,
+        connector.proofs(database) as proofs,
+    ):
+        assert proofs.row_counts({}) == {}
+        assert proofs.row_counts({"public.own": 2}) == {"public.own": 2}
+        assert proofs.row_counts({"public.own": 5}) == {"public.own": 3}
 
 
 @pytest.mark.postgresql

@@ -122,8 +122,12 @@ class Proofs(Protocol):
 
     def __exit__(self, *args: object) -> None: ...
 
-    def row_counts(self, names: Sequence[str]) -> Mapping[str, int]:
-        """Count the rows of every table that a dump holds rows of; `names` are those of a script."""
+    def row_counts(self, expected: Mapping[str, int]) -> Mapping[str, int]:
+        """Count the rows of every table that a dump holds rows of.
+
+        `expected`: those of the dump, whose names are taken; a count never depends on them but where the
+        server has rows in a table that no dump of it holds.
+        """
         ...
 
     def integrity(self) -> Sequence[Finding]:

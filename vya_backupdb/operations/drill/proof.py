@@ -76,7 +76,7 @@ def _expected(chosen: Chosen, engine: Engine) -> Mapping[str, int]:
 
 
 def _count(proof: Proof, proofs: Proofs, expected: Mapping[str, int]) -> None:
-    counted = proofs.row_counts(list(expected))
+    counted = proofs.row_counts(expected)
     proof.tables, proof.rows = len(counted), sum(counted.values())
     proof.faults += [(what, _DAMAGED) for what in differences(counted, expected)]
 

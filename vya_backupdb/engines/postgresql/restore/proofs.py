@@ -27,11 +27,11 @@ _ASKER: Final = "vya_backupdb_checks"
 _TABLES: Final = b"""
     SELECT c.oid, n.nspname, c.relname, c.relkind = 'p',
         coalesce(pg_catalog.pg_partition_root(c.oid)::oid, c.oid),
+        EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.deptype = 'e' AND d.objid = c.oid
+            AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass),
         pg_catalog.format('%I.%I', n.nspname, c.relname)
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-        AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.deptype = 'e' AND d.objid = c.oid
-            AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass)
     ORDER BY 2, 3
 """
 
@@ -67,25 +67,30 @@ class PostgreSQLProofs:
 
     # ------------------------------------------------------------------ rows
 
-    def row_counts(self, names: Sequence[str]) -> Mapping[str, int]:
-        """Count the rows of every table that belongs to no extension.
+    def row_counts(self, expected: Mapping[str, int]) -> Mapping[str, int]:
+        """Count the rows of every table.
 
-        A table is called as in `names` where it stands among them; a partitioned one is counted, and its
-        partitions are not, where it stands there (pg_dump --load-via-partition-root).
+        A table is called as in `expected` where it stands there. A partitioned one that does is counted, and
+        its partitions are not (pg_dump --load-via-partition-root). Tables of extensions have rows that no
+        dump holds: they are counted only where they stand there, and to no more than that.
         """
         with self._refusals("the rows cannot be counted"):
-            known = {tuple(identifiers(name)): name for name in names}
+            known = {tuple(identifiers(name)): name for name in expected}
             tables = self._connection.execute(_TABLES).fetchall()
             roots = {oid for oid, schema, table, parted, *_ in tables if parted and (schema, table) in known}
             counts: dict[str, int] = {}
-            for oid, schema, table, parted, root, shown in tables:
+            for oid, schema, table, parted, root, of_extension, shown in tables:
+                name = known.get((schema, table))
                 if (parted and oid not in roots) or (not parted and root in roots):
+                    continue
+                if of_extension and name is None:
                     continue
                 only = sql.SQL("" if parted else "ONLY ")
                 query = sql.SQL("SELECT pg_catalog.count(*) FROM {}{}").format(
                     only, sql.Identifier(schema, table)
                 )
-                counts[known.get((schema, table)) or shown] = self._number(query)
+                count = self._number(query)
+                counts[name or shown] = min(count, expected[name]) if of_extension and name else count
             return counts
 
     def _number(self, query: sql.Composed) -> int:
