@@ -9,7 +9,16 @@ import os
 import random
 from collections.abc import Iterator
 
+import pytest
+
+from tests.conftest import FLAVOURS
+from vya_backupdb.model import Flavour
+
 FULL = os.environ.get("VYA_FAULTS_FULL") == "1"
+ON_ONE = pytest.mark.parametrize(
+    "server", [pytest.param("mariadb", marks=pytest.mark.mariadb)], indirect=True
+)
+"""Where the server has no bearing: on what the store or a tool does."""
 _SEED = os.environ.get("VYA_FAULTS_SEED")
 
 
@@ -25,3 +34,8 @@ def dice(name: str, *, few: int, full: int) -> Iterator[tuple[str, random.Random
         yield f"VYA_FAULTS_SEED={seed}", random.Random(seed)
         if _SEED:
             return
+
+
+def flavours(some: Flavour) -> list[object]:
+    """Give all as parameters, or where only few are tried, one of them."""
+    return [pytest.param(f, marks=getattr(pytest.mark, f)) for f in (FLAVOURS if FULL else (some,))]

@@ -101,7 +101,7 @@ def _collect(value: Any, places: list[tuple[Any, Any]]) -> None:
 def _instead(value: Any, dice: random.Random) -> Any:
     alike: tuple[Any, ...] = ()
     if isinstance(value, str):
-        alike = (value + "x", value[1:], value.upper(), value.replace("2", "3"), [value], value * 3000)
+        alike = (value + "x", value[1:], value.upper(), value.replace("2", "3"), [value], value * 30)
     elif isinstance(value, int):
         alike = (value + 1, -value, str(value), value + 0.5, value * 10**30, not value)
     nested: Any = value

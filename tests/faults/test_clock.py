@@ -14,6 +14,8 @@ from scripts.sample.clients import run_sql
 from tests.end_to_end.conftest import Site
 from vya_backupdb.cli.main import main
 
+from .counts import flavours
+
 
 @pytest.fixture
 def shifted(
@@ -38,6 +40,7 @@ def shifted(
     return run
 
 
+@pytest.mark.parametrize("server", flavours("postgresql"), indirect=True)
 def test_the_backup_made_last_is_the_newest_though_the_clock_was_set_back(
     site: Site, database: str, shifted: Callable[..., Any]
 ) -> None:

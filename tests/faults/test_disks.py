@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from scripts.sample.clients import drop_database, plain_dump
-from tests.conftest import FLAVOURS, choose
+from tests.conftest import choose
 from tests.end_to_end.conftest import Site
 from vya_backupdb.catalog.journal import JOURNAL
 from vya_backupdb.catalog.store import Store
@@ -21,13 +21,11 @@ from vya_backupdb.model import Flavour
 from vya_backupdb.scratch import ScratchServer, start
 
 from .conftest import Called
-from .counts import FULL
+from .counts import ON_ONE, flavours
 from .runs import Kept, running, wait_until
 from .test_servers import use_halting_tool
 
 PAGE = 4096
-MARIADB = pytest.mark.parametrize("server", ["mariadb"], indirect=True)
-"""What the store does has no bearing on the server."""
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small file system needs root")
 
@@ -61,7 +59,7 @@ def small(site: Site) -> Iterator[Path]:
         yield folder
 
 
-@MARIADB
+@ON_ONE
 def test_a_store_that_is_full_at_any_point_of_a_backup_holds_whole_ones_only(
     site: Site, database: str, called: Callable[..., Called], small: Path
 ) -> None:
@@ -88,7 +86,7 @@ def test_a_store_that_is_full_at_any_point_of_a_backup_holds_whole_ones_only(
     assert ends == {(23, False), (23, True), (0, True), (0, False)}
 
 
-@MARIADB
+@ON_ONE
 def test_a_store_that_fills_up_in_mid_dump_fails_that_one_only(
     site: Site, database: str, called: Callable[..., Called], small: Path
 ) -> None:
@@ -105,7 +103,7 @@ def test_a_store_that_fills_up_in_mid_dump_fails_that_one_only(
     assert kept.files_of_others() == []
 
 
-@MARIADB
+@ON_ONE
 def test_a_full_store_lets_no_restore_begin_and_nothing_is_dropped(
     site: Site, database: str, called: Callable[..., Called], small: Path
 ) -> None:
@@ -124,7 +122,7 @@ def test_a_full_store_lets_no_restore_begin_and_nothing_is_dropped(
     assert site.same(database)
 
 
-@MARIADB
+@ON_ONE
 @pytest.mark.parametrize("becomes", ["absent", "read-only"])
 def test_a_store_that_goes_in_mid_dump_fails_that_one_only(
     site: Site, database: str, called: Callable[..., Called], becomes: str, tmp_path: Path
@@ -163,10 +161,7 @@ def test_a_store_that_goes_in_mid_dump_fails_that_one_only(
             subprocess.run(["umount", str(site.store)], check=True)
 
 
-@pytest.mark.parametrize(
-    "flavour",
-    [pytest.param(f, marks=getattr(pytest.mark, f)) for f in (FLAVOURS if FULL else FLAVOURS[2:])],
-)
+@pytest.mark.parametrize("flavour", flavours("postgresql"))
 def test_a_target_whose_disk_is_full_is_half_loaded_and_says_so(
     request: pytest.FixtureRequest,
     flavour: Flavour,

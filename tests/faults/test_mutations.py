@@ -24,7 +24,7 @@ from vya_backupdb.catalog.store import Store
 from vya_backupdb.scratch import ScratchServer
 
 from .conftest import Called
-from .counts import dice
+from .counts import FULL, dice
 from .mutations import BYTES, other_value
 
 DATABASE = "mutated"
@@ -55,7 +55,7 @@ class World:
         return self.records[0]
 
 
-@pytest.fixture(scope="module", params=["mariadb", "postgresql"])
+@pytest.fixture(scope="module", params=["mariadb", "postgresql"] if FULL else ["mariadb"])
 def world(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
@@ -129,7 +129,7 @@ def test_a_changed_configuration_is_named_or_taken_as_it_is(world: World, call: 
     for name in ("key", "credentials.json"):
         shutil.copy2(world.site.folder / name, tmp_path)
     config = tmp_path / "config.yaml"
-    for about, source in dice("config", few=30, full=500):
+    for about, source in dice("config", few=60, full=500):
         config.write_bytes(changed(good, source))
         validated = call("config", "validate", config=config)
         ends_well(validated, (DONE, CONFIGURATION), about)
@@ -149,7 +149,7 @@ def test_a_changed_journal_takes_no_good_backup_away(world: World, call: Call) -
     journal = world.folder / JOURNAL
     good = journal.read_bytes()
     try:
-        for about, source in dice("journal", few=30, full=500):
+        for about, source in dice("journal", few=60, full=500):
             lines = good.splitlines(keepends=True)
             if source.random() < 0.5:
                 at = source.randrange(len(lines))
@@ -178,7 +178,7 @@ def fate(pruned: Called, record: Path) -> str | None:
 def test_changed_metadata_is_damage_to_all_commands(world: World, call: Call) -> None:
     good = world.newest.read_bytes()
     try:
-        for about, source in dice("metadata", few=20, full=500):
+        for about, source in dice("metadata", few=60, full=500):
             world.newest.write_bytes(changed(good, source))
             ends_well(call("restore", "list"), (DONE,), about)
             ends_well(call("status"), (DONE,), about)
@@ -230,7 +230,7 @@ def test_changed_credentials_are_damaged_or_another_login(world: World, call: Ca
     config.write_text(yaml.safe_dump(document))
     good = (world.site.folder / "credentials.json").read_bytes()
     credentials.touch(mode=0o600)
-    for about, source in dice("credentials", few=30, full=500):
+    for about, source in dice("credentials", few=60, full=500):
         credentials.write_bytes(changed(good, source))
         for words, allowed in (
             (CONNECT, (CONNECTION, CREDENTIALS)),

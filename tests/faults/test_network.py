@@ -11,6 +11,7 @@ from vya_backupdb.engines.mysql.wire import open_wire
 from vya_backupdb.operations import watching
 
 from .conftest import Called
+from .counts import flavours
 from .proxy import Mood, Proxy, point
 from .runs import Kept
 
@@ -53,6 +54,7 @@ def test_a_dump_over_a_network_that_breaks_fails_and_the_next_one_does_not(
 
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("mood", ["cut", "swallows"])
+@pytest.mark.parametrize("server", flavours("mysql"), indirect=True)
 def test_a_restore_over_a_network_that_breaks_fails_and_the_next_one_does_not(
     site: Site, database: str, mood: Mood, called: Callable[..., Called]
 ) -> None:

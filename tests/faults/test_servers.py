@@ -20,6 +20,7 @@ from vya_backupdb.model import Flavour
 from vya_backupdb.scratch import ScratchServer, start
 
 from .conftest import Called
+from .counts import flavours
 from .proxy import Proxy, point
 from .runs import Kept, running, wait_until
 
@@ -112,6 +113,7 @@ def test_a_server_that_hangs_or_dies_in_mid_dump_costs_that_dump_only(
     assert "127.0.0.1" in mortal.run(*words, code=12).stderr
 
 
+@pytest.mark.parametrize("mortal", flavours("mariadb"), indirect=True)
 def test_a_target_that_dies_in_mid_restore_is_told_and_another_one_can_be_had(mortal: Site) -> None:
     """Source and target change places: what dies is the target."""
     database = f"died_{os.urandom(3).hex()}"

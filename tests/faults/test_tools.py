@@ -17,12 +17,9 @@ from tests.end_to_end.conftest import Site
 from tests.end_to_end.test_broken_dumps import use_tool
 
 from .conftest import Called
-from .counts import FULL, times
+from .counts import FULL, ON_ONE, times
 from .runs import Kept, processes_about, running, wait_until
 from .test_servers import use_halting_tool
-
-MARIADB = pytest.mark.parametrize("server", ["mariadb"], indirect=True)
-"""What a tool or the store does has no bearing on the server."""
 
 
 def gone(tool: Path) -> None:
@@ -66,7 +63,7 @@ BROKEN = (gone, not_executable, a_folder, noise, cut_off, empty, another_program
 
 
 @pytest.mark.parametrize("broken", [*BROKEN, one_that_never_ends])
-@MARIADB
+@ON_ONE
 def test_a_tool_that_is_none_makes_no_backup_and_is_named(
     site: Site, database: str, called: Callable[..., Called], broken: Callable[[Path], None]
 ) -> None:
@@ -185,7 +182,7 @@ def test_many_databases_are_backed_up_though_some_refuse(
             drop_database(site.source, name)
 
 
-@MARIADB
+@ON_ONE
 def test_of_runs_that_start_at_once_each_is_whole_or_told_of_the_other(
     site: Site, database: str, called: Callable[..., Called]
 ) -> None:
@@ -210,7 +207,7 @@ def test_of_runs_that_start_at_once_each_is_whole_or_told_of_the_other(
     assert called(site.config, *words)[0] == 0
 
 
-@MARIADB
+@ON_ONE
 def test_a_prune_in_the_midst_of_a_backup_is_kept_out(
     site: Site, database: str, called: Callable[..., Called]
 ) -> None:
@@ -230,7 +227,7 @@ def test_a_prune_in_the_midst_of_a_backup_is_kept_out(
     kept.hold("after both", more=1)
 
 
-@MARIADB
+@ON_ONE
 def test_credentials_that_may_not_be_read_any_more_are_told_and_nothing_is_made(
     site: Site, database: str, called: Callable[..., Called]
 ) -> None:
