@@ -109,7 +109,7 @@ def more_rows(file: Path) -> None:
         (cut, "not the"),
         (Path.unlink, "is missing"),
         (torn_record, "metadata"),
-        (other_metadata, "the metadata is not as it was written"),
+        (other_metadata, "its bytes are not those that were written"),
         (another_hash, "its sha256 is not the one in its metadata"),
         (more_rows, "3 rows in the script, 4 in its metadata"),
     ],

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.conftest import database, encrypted, site
+from tests.end_to_end.conftest import database, encrypted, site, site_of
 from vya_backupdb.cli.main import main
 
-__all__ = ["database", "encrypted", "site"]
+__all__ = ["database", "encrypted", "site", "site_of"]
 
 Called = tuple[int, str, str]
 """Exit status, stdout, stderr."""

@@ -51,6 +51,9 @@ STATUS = any_of(
                         "overdue_from": maybe(TIME),
                         "backups": COUNT,
                         "damaged": listed(TEXT),
+                        "problems": listed(
+                            keys({"level": one_of("WARNING", "CRITICAL"), "what": TEXT, "cure": maybe(TEXT)})
+                        ),
                     }
                 )
             ),
