@@ -278,7 +278,7 @@ class Connector(Protocol):
         """Make on a throw-away server what a script and a definition name and it has not; give the names.
 
         That is owners, grantees and definers, who cannot log in and may do nothing outside of these
-        databases, and tablespaces.
+        databases, tablespaces and time zones.
         """
         ...
 

@@ -226,10 +226,14 @@ class MySQLConnector:
         definition: DatabaseDefinition | None,
         databases: Collection[str],
     ) -> Sequence[str]:
-        """Make the definers that are not there, locked and with rights on these databases only."""
-        needs = needs_of(_Described(script).statements(), self.facts)
+        """Make the definers that are not there, locked and with rights on these databases only, and zones."""
+        zones: set[str] = set()
+        needs = needs_of(stand_ins.noting_zones(_Described(script).statements(), zones), self.facts)
         with _refusals(RestoreError):
-            return stand_ins.make(self._queries, needs.definers, databases)
+            return [
+                *stand_ins.make(self._queries, needs.definers, databases),
+                *stand_ins.make_zones(self._queries, zones),
+            ]
 
     def proofs(self, database: str) -> MySQLProofs:
         """Another connection, for proving that a database came back."""
