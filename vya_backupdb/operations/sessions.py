@@ -21,6 +21,10 @@ _RETRIES = 5
 """Attempts at a section or statement that the server ended for a deadlock."""
 
 
+_GIVEN_UP = "the server does not answer any more, and was given up"
+_LOOK_AT = "look at the server, and at the network in between"
+
+
 class Sessions:
     """Opens sessions for the threads of a load, and executes statements in them."""
 
@@ -79,8 +83,8 @@ class Sessions:
             yield
         except StatementFailed as error:
             if self._watch.given_up:
-                error.what = f"the server does not answer any more, and was given up: {error.what}"
-                error.cure = "look at the server, and at the network in between"
+                error.what = f"{_GIVEN_UP}: {error.what}"
+                error.cure = _LOOK_AT
             raise
 
     def notice(self, text: str) -> None:
@@ -124,6 +128,8 @@ class Sessions:
             wait(pending)
         failures = [error for future in waiting if (error := future.exception())]
         real = [error for error in failures if not isinstance(error, _StopError)]
+        if self._watch.given_up and not real:  # no session was at work: they waited for the file
+            raise RestoreError(_GIVEN_UP, cure=_LOOK_AT)
         if failures:
             raise (real or failures)[0]
 
