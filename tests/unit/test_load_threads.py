@@ -43,7 +43,14 @@ def test_an_interruption_while_threads_are_started_ends_those_that_are(
 
     monkeypatch.setattr("vya_backupdb.operations.load.ThreadPoolExecutor", Interrupted)
     source, session = cast("ScriptSource", Nothing()), cast("Session", Nothing())
-    loader = Loader(cast("Engine", None), lambda: session, source, jobs=2, progress=NoProgress())
+    loader = Loader(
+        cast("Engine", None),
+        lambda: session,
+        source,
+        jobs=2,
+        progress=NoProgress(),
+        answers=lambda: True,
+    )
     with pytest.raises(KeyboardInterrupt):
         loader.load_rows()
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("load")]
