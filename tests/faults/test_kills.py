@@ -22,10 +22,10 @@ from vya_backupdb.catalog.record import read_record, record_bytes
 from vya_backupdb.scratch import ScratchServer
 
 from .conftest import Called
-from .counts import ON_ONE, dice
+from .counts import ON_ONE, dice, times
 from .runs import Kept, processes_about, running, wait_until
 
-ROWS = 60_000
+ROWS = times(few=20_000, full=60_000)
 
 
 def kill(run: subprocess.Popen[str], source: random.Random, moment: float) -> None:

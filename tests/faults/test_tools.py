@@ -151,7 +151,7 @@ def test_many_databases_are_backed_up_though_some_refuse(
     site: Site, database: str, called: Callable[..., Called]
 ) -> None:
     """And the one that is gone when its turn comes is a failure, not the end."""
-    number = times(few=12, full=1000)
+    number = times(few=8, full=1000)
     names = [f"{database}_{index:04}" for index in range(number)]
     site.write_config(databases={"include": [f"{database}_*"]})
     try:
