@@ -179,6 +179,7 @@ def test_what_acts_outside_of_the_database_is_refused(statement: bytes, reason: 
         b'INSERT INTO "PG_CATALOG".t VALUES (1);',
         b"CREATE USER MAPPING IF NOT EXISTS FOR r SERVER s;",
         b"CREATE TABLE public.a (b integer GENERATED ALWAYS AS ((1)) STORED) PARTITION BY RANGE (b);",
+        b"CREATE UNLOGGED SEQUENCE public.s AS integer START WITH 1 NO MINVALUE CACHE 1;",
         b"CREATE SUBSCRIPTION s CONNECTION 'host=x' PUBLICATION p WITH (connect = false, slot_name = 's');",
         b"ALTER SUBSCRIPTION s OWNER TO r;",
     ],

@@ -169,7 +169,8 @@ def _refusal(section: Section, part: Part, text: bytes, target: bytes | None) ->
         return f"{decode(verb)} ... {decode(kind)} changes the whole server, not only this database"
     if kind == b"SUBSCRIPTION" and _connects(verb, cursor):
         return f"{decode(verb)} SUBSCRIPTION would connect to another server"
-    fills_a_table = verb == b"CREATE" and kind in _TABLES and cursor.seek(b"AS")
+    is_table = kind in _TABLES and not (kind == b"UNLOGGED" and cursor.peek() == b"SEQUENCE")
+    fills_a_table = verb == b"CREATE" and is_table and cursor.seek(b"AS")
     if fills_a_table or (
         verb not in _VERBS
         and not _is_large_object_transaction(section, part)
