@@ -506,9 +506,10 @@ def test_a_password_is_sent_readable_only_where_the_connection_is_private_for_ce
 ) -> None:
     credential = Credential("plain", SecretStr("pw"))
     assert "readable" in failure(instance_of(walled.server, **more), credential)
-    done = dump(walled.server, "postgres", credential, superuser(walled.server), **more)
-    assert done.status != 0
-    assert any("cleartext" in line for _, line in done.stderr)
+    if walled.server.binaries.version_number >= (16,):  # the tools before cannot be told; we come first
+        done = dump(walled.server, "postgres", credential, superuser(walled.server), **more)
+        assert done.status != 0
+        assert any("cleartext" in line for _, line in done.stderr)
 
 
 def test_a_lost_connection_is_said_as_such(postgresql: ScratchServer) -> None:
