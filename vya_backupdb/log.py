@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import socket
 import sys
 import threading
 from collections.abc import Mapping, MutableMapping
@@ -221,6 +220,8 @@ class _Sink:
     debug = info = warning = error = critical = exception = msg
 
     def _to_journald(self, entry: bytes) -> bool:
+        import socket  # here alone: every command starts with this module
+
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as journal:
                 journal.settimeout(_PATIENCE)
