@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,23 @@ class Site:
         if "json" in words and done.stdout.startswith("{"):
             documents.hold(words, done.stdout)
         return done
+
+    @contextmanager
+    def running(self, *words: str) -> Iterator[subprocess.Popen[str]]:
+        """Start the command as the leader of a process group of its own; it is gone after the block."""
+        run = subprocess.Popen(
+            self.command(*words),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
+        )
+        try:
+            yield run
+        finally:
+            run.kill()
+            run.communicate()
 
     def json(self, *words: str, code: int = 0) -> Any:
         return json.loads(self.run(*words, "--format", "json", code=code).stdout)

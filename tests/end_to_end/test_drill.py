@@ -9,8 +9,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ import pytest
 
 from scripts.sample.clients import run_sql
 from tests.unit.made_backups import document_of, sealed_document
+from tests.waiting import wait_until
 
 from .conftest import Site
 from .estate import Estate
@@ -37,15 +37,6 @@ def drilled(site: Site, *words: str, code: int = 0) -> Any:
 def journal(site: Site) -> list[dict[str, Any]]:
     lines = next(site.store.rglob("source/journal.jsonl")).read_text().splitlines()
     return [entry for line in lines if (entry := json.loads(line))["event"] == "drill"]
-
-
-def wait_until(condition: Callable[[], object], seconds: float = 90) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True
 
 
 @pytest.fixture(autouse=True)
@@ -188,7 +179,7 @@ def test_a_drill_that_is_interrupted_leaves_nothing(site: Site, database: str, f
     site.write_config(checks={database: ["SELECT SLEEP(120) = 0"]})
     site.backup(database)
     with subprocess.Popen(site.command("drill", *of(database)), stdin=subprocess.DEVNULL) as process:
-        assert wait_until(lambda: list(folders.glob(f"vya-scratch-*/data/{database}/t.ibd")))
+        assert wait_until(lambda: list(folders.glob(f"vya-scratch-*/data/{database}/t.ibd")), 90)
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 130
     assert list(folders.iterdir()) == []
@@ -206,4 +197,4 @@ def test_a_server_that_is_kept_can_be_reached_and_ended(site: Site, database: st
     )
     assert asked.stdout.strip() == "3"
     subprocess.run(shlex.split(kept["end"]), timeout=60, check=True)
-    assert wait_until(lambda: not list(folders.iterdir()))
+    assert wait_until(lambda: not list(folders.iterdir()), 90)

@@ -116,22 +116,6 @@ def test_only_what_the_run_does_not_bring_is_missed(site: Site, estate: Estate) 
 # ---------------------------------------------------------------------------- cut off
 
 
-@contextmanager
-def running(site: Site, *words: str) -> Iterator[subprocess.Popen[str]]:
-    run = subprocess.Popen(
-        site.command(*words),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        stdin=subprocess.DEVNULL,
-        text=True,
-    )
-    try:
-        yield run
-    finally:
-        run.kill()
-        run.communicate()
-
-
 def sessions(server: ScratchServer, database: str) -> str:
     """Tell what the sessions in a database do, and for what they wait."""
     if server.flavour == "postgresql":
@@ -173,7 +157,7 @@ def test_a_restore_that_is_cut_off_among_the_rows_is_told_and_can_be_ended(
     site: Site, pair: tuple[str, str], number: signal.Signals
 ) -> None:
     small, large = pair
-    with running(site, *ALL) as run:
+    with site.running(*ALL) as run:
         word = "COPY" if site.postgresql else "INSERT"
         wait_until(lambda: word in sessions(site.target, large))
         run.send_signal(number)
@@ -220,7 +204,7 @@ def test_a_restore_that_is_cut_off_after_the_rows_goes_on_where_it_can(
     site: Site, pair: tuple[str, str], number: signal.Signals
 ) -> None:
     small, large = pair
-    with running(site, *ALL) as run:
+    with site.running(*ALL) as run:
         wait_until(lambda: has_table(site.target, large))
         with held(site.target, large):
             waits = re.compile("ALTER.*\tLock" if site.postgresql else "CREATE.*metadata lock", re.DOTALL)
@@ -266,7 +250,7 @@ def test_a_restore_of_users_that_is_cut_off_is_ended_by_the_next(
     chosen = (*USERS[:-1], *(word for name in crowd for word in ("--user", name)))
     where = "pg_roles WHERE rolname" if site.postgresql else "mysql.user WHERE user"
     count = f"SELECT COUNT(*) FROM {where} LIKE '{crowd[0][:-1]}%'"
-    with running(site, *chosen) as run:
+    with site.running(*chosen) as run:
         wait_until(lambda: run.poll() is not None or int(run_sql(site.target, count)) > 3)
         run.send_signal(number)
         assert run.wait(60) == (130 if number is signal.SIGINT else -number), run.communicate()

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,24 +16,6 @@ from .conftest import Called
 
 PATIENCE = 60.0
 """Seconds for what takes one on a quiet machine."""
-
-
-@contextmanager
-def running(site: Site, *words: str) -> Iterator[subprocess.Popen[str]]:
-    """Start the command as the leader of a process group of its own; it is gone after the block."""
-    run = subprocess.Popen(
-        site.command(*words),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        stdin=subprocess.DEVNULL,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        yield run
-    finally:
-        run.kill()
-        run.communicate()
 
 
 def wait_until(happened: Callable[[], object], seconds: float = PATIENCE) -> None:

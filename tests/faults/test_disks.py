@@ -22,7 +22,7 @@ from vya_backupdb.scratch import ScratchServer, start
 
 from .conftest import Called
 from .counts import ON_ONE, flavours
-from .runs import Kept, running, wait_until
+from .runs import Kept, wait_until
 from .test_servers import use_halting_tool
 
 PAGE = 4096
@@ -137,7 +137,7 @@ def test_a_store_that_goes_in_mid_dump_fails_that_one_only(
         site.run(*words)
         kept.hold("the first one", more=1)
         halted, go = use_halting_tool(site)
-        with running(site, *words) as run:
+        with site.running(*words) as run:
             wait_until(halted.exists)
             subprocess.run(["umount", "--lazy", str(site.store)], check=True)
             if becomes == "read-only":

@@ -23,7 +23,7 @@ from vya_backupdb.scratch import ScratchServer
 
 from .conftest import Called
 from .counts import ON_ONE, dice, times
-from .runs import Kept, processes_about, running, wait_until
+from .runs import Kept, processes_about, wait_until
 
 ROWS = times(few=20_000, full=60_000)
 
@@ -56,7 +56,7 @@ def test_a_backup_that_is_killed_leaves_whole_ones_only(
     usual = seconds_of(lambda: site.run(*words))
     kept.hold("the first one", more=1)
     for about, source in dice("backup", few=1, full=50):
-        with running(site, *words) as run:
+        with site.running(*words) as run:
             kill(run, source, source.uniform(0.2, 1.0) * usual)
         wait_until(lambda: not processes_about(database))
         kept.hold(about)
@@ -80,7 +80,7 @@ def test_a_restore_that_is_killed_is_whole_or_refused_until_it_is_replaced(
     words = (*words, "--target-instance", "target", "--force")
     usual = seconds_of(lambda: site.run(*words))
     for about, source in dice("restore", few=1, full=50):
-        with running(site, *words, "--drop") as run:
+        with site.running(*words, "--drop") as run:
             kill(run, source, source.uniform(0.2, 1.0) * usual)
         wait_until(lambda: not sessions_of_runs(site.target))
         status, _, stderr = called(site.config, *words)
@@ -131,7 +131,7 @@ def test_a_prune_that_is_killed_takes_nothing_but_what_it_was_to_take(
 ) -> None:
     for about, source in dice("prune", few=4, full=50):
         records = crowded()
-        with running(site, "prune") as run:
+        with site.running("prune") as run:
             wait_for_deletions(run, records, source.randrange(len(records)))
             kill(run, source, 0)
         assert all(map(Path.exists, records[-3:])), about

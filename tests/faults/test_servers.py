@@ -22,7 +22,7 @@ from vya_backupdb.scratch import ScratchServer, start
 from .conftest import Called
 from .counts import flavours
 from .proxy import Proxy, point
-from .runs import Kept, running, wait_until
+from .runs import Kept, wait_until
 
 ROWS = 60_000
 
@@ -88,7 +88,7 @@ def test_a_server_that_hangs_or_dies_in_mid_dump_costs_that_dump_only(
     kept.hold("the first one", more=1)
 
     halted, go = use_halting_tool(mortal, stall_timeout="3s")
-    with running(mortal, *words) as run:
+    with mortal.running(*words) as run:
         wait_until(halted.exists)
         with frozen(mortal.source):
             go.touch()
@@ -102,7 +102,7 @@ def test_a_server_that_hangs_or_dies_in_mid_dump_costs_that_dump_only(
     kept.hold("when it goes on", more=1)
 
     halted, go = use_halting_tool(mortal)
-    with running(mortal, *words) as run:
+    with mortal.running(*words) as run:
         wait_until(halted.exists)
         os.kill(mortal.source.pid, signal.SIGKILL)
         go.touch()
@@ -127,7 +127,7 @@ def test_a_target_that_dies_in_mid_restore_is_told_and_another_one_can_be_had(mo
         words = (*words, "--target-instance", "target")
         with Proxy(site.target.port, then="swallows", limit=2_000_000, down=False) as proxy:
             point(site, "target", proxy.port)
-            with running(site, *words) as run:
+            with site.running(*words) as run:
                 assert proxy.reached.wait(100)
                 os.kill(site.target.pid, signal.SIGKILL)
                 _, stderr = run.communicate(timeout=100)

@@ -18,7 +18,7 @@ from tests.end_to_end.test_broken_dumps import use_tool
 
 from .conftest import Called
 from .counts import FULL, ON_ONE, times
-from .runs import Kept, processes_about, running, wait_until
+from .runs import Kept, processes_about, wait_until
 from .test_servers import use_halting_tool
 
 
@@ -124,7 +124,7 @@ def test_a_table_that_is_changed_in_mid_dump_is_in_the_backup_as_it_was_or_fails
     if change.startswith("alter") and not site.postgresql:
         change += ", algorithm = copy"  # a column that is added at once changes no row
     changing = threading.Thread(target=run_sql, args=(site.source, change, database))
-    with running(site, *words) as run:
+    with site.running(*words) as run:
         wait_until(halted.exists)
         changing.start()
         waits = "select count(*) from pg_locks where not granted and relation is not null"
@@ -191,7 +191,7 @@ def test_of_runs_that_start_at_once_each_is_whole_or_told_of_the_other(
     words = ("backup", "--instance", "source", "--database", database, "--prune")
     kept = Kept(site, called, database)
     for attempt in range(times(few=2, full=30)):
-        with running(site, *words) as first, running(site, *words) as second, running(site, "prune") as third:
+        with site.running(*words) as first, site.running(*words) as second, site.running("prune") as third:
             runs = [first, second, third]
             said = [run.communicate(timeout=120)[1] for run in runs]
         ends = [run.returncode for run in runs]
@@ -216,7 +216,7 @@ def test_a_prune_in_the_midst_of_a_backup_is_kept_out(
     kept = Kept(site, called, database)
     halted, go = use_halting_tool(site)
     site.change_config(retention={"keep_last": 1})
-    with running(site, *words) as run:
+    with site.running(*words) as run:
         wait_until(halted.exists)
         status, _, stderr = called(site.config, "prune")
         assert (status, str(run.pid) in stderr) == (11, True), stderr

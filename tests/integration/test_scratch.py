@@ -8,8 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -18,6 +16,7 @@ import pytest
 
 from scripts.sample.clients import plain_dump, run_sql
 from tests.conftest import choose
+from tests.waiting import wait_until
 from vya_backupdb.errors import ScratchError
 from vya_backupdb.scratch import Binaries, ScratchServer, folder, start, template
 from vya_backupdb.scratch import server as servers
@@ -42,15 +41,6 @@ def binaries(request: pytest.FixtureRequest) -> Binaries:
 def quick(request: pytest.FixtureRequest) -> Binaries:
     """The server that starts quickest, where the flavour makes no difference."""
     return choose("postgresql")
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 30) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True
 
 
 def alive(pid: int) -> bool:
