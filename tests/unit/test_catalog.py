@@ -1,6 +1,7 @@
 """Names, records, publishing, journal and finding of backups; no server."""
 
 import io
+import json
 import os
 import subprocess
 from datetime import timedelta
@@ -71,6 +72,18 @@ def test_a_record_without_a_check_is_damaged(tmp_path: Path) -> None:
     path.write_text(make_record().model_dump_json(indent=2))
     with pytest.raises(VerificationError, match="not those that were written"):
         read_record(path)
+
+
+def test_a_record_of_a_later_version_is_told_from_a_damaged_one(tmp_path: Path) -> None:
+    path = tmp_path / "backup.json"
+    document = json.loads(record_bytes(make_record()))
+    del document["check"]
+    document |= {"schema_version": 2, "made_by": "vya-backupdb 9.0", "a_new_key": {}}
+    path.write_bytes(sealed_document(document))
+    with pytest.raises(VerificationError, match=r"version 2 of the metadata.*up to version 1") as caught:
+        read_record(path)
+    assert caught.value.cure is not None
+    assert "'vya-backupdb 9.0'" in caught.value.cure
 
 
 @pytest.mark.parametrize("name", ["../x.sql.zst", "a/b.sql", "", "/etc/passwd"])

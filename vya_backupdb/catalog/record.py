@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
@@ -20,6 +21,9 @@ from pydantic import (
 
 from vya_backupdb.errors import VerificationError
 from vya_backupdb.model import DumpTool, Finding, LeftOut, MySQLDefinition, PostgreSQLDefinition, ServerFacts
+
+_VERSION: Final = 1
+"""Of the record; a key that is added needs a new one, for programs that do not know it refuse the record."""
 
 _LARGEST: Final = 64 << 20
 """Bytes; a record names what was left out and warned about, so it grows with the number of tables."""
@@ -86,7 +90,7 @@ class Contents(_Record):
 class BackupRecord(_Record):
     """All that is known of one backup when it is made; it never changes afterwards."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[1] = _VERSION
     id: str
     run_id: str
     made_by: str
@@ -143,9 +147,24 @@ def read_record(path: Path) -> BackupRecord:
     try:
         return BackupRecord.model_validate_json(text + _END)
     except ValidationError as error:  # of another version of this program
+        _refuse_newer(path, text + _END)
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"]))[:_LONGEST_PLACE] or "document"
         raise _no_record(path, f"{where}: {first['msg']}") from None
+
+
+def _refuse_newer(path: Path, document: bytes) -> None:
+    """Raise VerificationError if the record has a version that is yet to come."""
+    try:
+        written = json.loads(document)
+        version = written["schema_version"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return
+    if type(version) is int and version > _VERSION:
+        raise VerificationError(
+            f"{path}: version {version} of the metadata; this program reads up to version {_VERSION}",
+            cure=f"use a newer vya-backupdb (it was made by {written.get('made_by')!a:.60})",
+        )
 
 
 def _no_record(path: Path, why: str) -> VerificationError:
