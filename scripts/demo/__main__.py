@@ -30,6 +30,7 @@ FLAVOURS: tuple[Flavour, ...] = ("mysql", "mariadb", "postgresql")
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
     parser.add_argument("--only", choices=FLAVOURS, action="append", help="only this flavour; repeatable")
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="write what is shown as an SVG, too")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     started = time.monotonic()
@@ -49,7 +50,9 @@ def main() -> int:
         f"{len(same)} of {len(results)} databases came back identical: {rows:,} rows in {tables} tables. "
         f"{time.monotonic() - started:.0f} s; servers, data and files are removed."
     )
-    report.console.print(verdict, style="bold green" if len(same) == len(results) else "bold red")
+    report.show(verdict, style="bold green" if len(same) == len(results) else "bold red")
+    if options.picture:
+        report.save_picture(options.picture)
     return 0 if len(same) == len(results) else 1
 
 

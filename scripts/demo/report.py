@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import re
 import sys
+from pathlib import Path
 from typing import Any
 
 from rich import box
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -15,10 +18,26 @@ from scripts.demo.site import Pair, Site
 
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
 
+_picture = Console(highlight=False, width=118, file=io.StringIO(), record=True)
+_FONTS = re.compile(r"@font-face \{[^}]*\}\s*")
+"""They would be fetched from elsewhere by whoever looks at the picture."""
+
+
+def save_picture(path: Path) -> None:
+    """Write what was shown as an SVG: all but single tables and commands."""
+    svg = _picture.export_svg(title="make demo", unique_id="demo")
+    path.write_text(_FONTS.sub("", svg))
+
+
+def show(what: RenderableType, *, style: str | None = None) -> None:
+    """Print it, and keep it for the picture."""
+    console.print(what, style=style)
+    _picture.print(what, style=style)
+
 
 def heading(text: str) -> None:
     """Say what comes next."""
-    console.print(Text(text, style="bold"))
+    show(Text(text, style="bold"))
 
 
 def servers(pairs: list[Pair]) -> None:
@@ -27,7 +46,7 @@ def servers(pairs: list[Pair]) -> None:
     for pair in pairs:
         version, program = pair.source.version, str(pair.source.binaries.server)
         table.add_row(pair.flavour, version, str(pair.source.port), str(pair.target.port), program)
-    console.print(table)
+    show(table)
 
 
 def backups(entries: list[dict[str, Any]]) -> None:
@@ -46,7 +65,7 @@ def backups(entries: list[dict[str, Any]]) -> None:
             f"{entry['seconds']:.2f}",
             "\n".join(entry["warnings"]),
         )
-    console.print(table)
+    show(table)
 
 
 def comparisons(results: list[tuple[Pair, Comparison, dict[str, Any]]]) -> None:
@@ -69,7 +88,7 @@ def comparisons(results: list[tuple[Pair, Comparison, dict[str, Any]]]) -> None:
                 "identical" if same else f"{len(result.differences)} differences", "green" if same else "red"
             ),
         )
-    console.print(table)
+    show(table)
     for pair, result, _ in results:
         for difference in result.differences:
             console.print(Text(f"{pair.flavour} {result.database}: {difference}", style="red"))
