@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from vya_backupdb.archive.script import RowTask
 from vya_backupdb.archive.source import ScriptSource
@@ -35,6 +35,9 @@ class _Prepared:
     """A section on its way from the file to a session, taken apart while the server works on others."""
 
     section: Section
+    """Without its body where its statements were made: they hold what they need of it."""
+    size: int
+    """Bytes of its body."""
     statements: tuple[Statement, ...] | None
     """None for a large one."""
 
@@ -180,8 +183,10 @@ class Loader:
         return self._prepare(task.read())
 
     def _prepare(self, section: Section) -> _Prepared:
-        is_large = len(section.body) > _PREPARED
-        return _Prepared(section, None if is_large else tuple(self._engine.statements(section)))
+        size = len(section.body)
+        if size > _PREPARED:
+            return _Prepared(section, size, None)
+        return _Prepared(replace(section, body=b""), size, tuple(self._engine.statements(section)))
 
     def _put(self, waiting: _Waiting, item: Future[_Prepared] | None) -> None:
         while True:
@@ -203,6 +208,7 @@ class Loader:
                 if prepared is None:
                     return
                 self._load_section(session, prepared.result())
+                del prepared  # not kept while the next one is waited for
 
     def _load_section(self, session: Session, prepared: _Prepared) -> None:
         section = prepared.section
@@ -211,7 +217,7 @@ class Loader:
         with self._lock:
             if section.object is not None:
                 self._report.rows[section.object] += rows
-            self._done_bytes += len(section.body)
+            self._done_bytes += prepared.size
             self._progress.advance(self._done_bytes, section.object)
 
     def _check_rows(self) -> None:
