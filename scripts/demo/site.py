@@ -17,6 +17,7 @@ import yaml
 
 from scripts.sample import load, make_roles
 from scripts.sample.clients import literal, run_sql
+from vya_backupdb.engines.mysql import needed
 from vya_backupdb.model import Flavour
 from vya_backupdb.scratch import ScratchServer
 
@@ -141,12 +142,6 @@ def _account(server: ScratchServer, password: str) -> str:
         # row security and large objects of others: nothing less reads everything
         return f"CREATE ROLE {ACCOUNT} LOGIN SUPERUSER PASSWORD {literal(password)};"
     escaped = password.replace("\\", "\\\\").replace("'", "\\'")
-    rights = "SELECT, SHOW VIEW, TRIGGER, EVENT, LOCK TABLES, RELOAD, PROCESS, REPLICATION CLIENT"
-    if server.flavour == "mysql":
-        rights += ", SHOW_ROUTINE"
-    elif server.binaries.version_number >= (11, 3):
-        rights += ", SHOW CREATE ROUTINE"
-    return (
-        f"CREATE USER {ACCOUNT}@localhost IDENTIFIED BY '{escaped}';\n"
-        f"GRANT {rights} ON *.* TO {ACCOUNT}@localhost;\n"
-    )
+    who = f"{ACCOUNT}@localhost"
+    rights = needed.grant(needed.needed(server.flavour, server.binaries.version_number), who)
+    return f"CREATE USER {who} IDENTIFIED BY '{escaped}';\n{rights};\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scripts.pages import commands, completions, configuration, errors, events, man, schemas
+from scripts.pages import commands, completions, configuration, errors, events, man, privileges, schemas
 
 ROOT = Path(__file__).parents[2]
 
@@ -16,6 +16,7 @@ def pages() -> dict[str, str]:
         "docs/configuration.md": configuration.page(),
         "docs/errors.md": errors.page(),
         "docs/logging.md": events.page(),
+        "docs/privileges.md": privileges.page(),
         **completions.pages(),
         **man.pages(),
         **schemas.pages(),

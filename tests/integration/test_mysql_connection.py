@@ -51,6 +51,15 @@ def test_it_logs_in_by_tcp_and_by_socket(mysql_server: ScratchServer) -> None:
             assert connector.facts.account.startswith("root@")
 
 
+def test_a_password_is_taken_by_the_socket_before_it_was_by_tcp(mysql_server: ScratchServer) -> None:
+    """MySQL remembers passwords once it has seen them; before that it wants this one as it is."""
+    with (
+        account(mysql_server, host="localhost") as credential,
+        connected(mysql_server, credential, socket=mysql_server.socket) as connector,
+    ):
+        assert connector.facts.account == f"{credential.username}@localhost"
+
+
 def test_facts_hold_the_settings_that_decide(mysql_server: ScratchServer) -> None:
     with connected(mysql_server) as connector:
         settings = connector.facts.settings

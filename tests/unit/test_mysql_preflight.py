@@ -69,6 +69,13 @@ def test_the_privilege_for_positions_depends_on_flavour_and_version(
     assert examine_instance(server, privileges(f"SELECT, {named} ON *.*")) == []
 
 
+@pytest.mark.parametrize(("version", "named"), [("10.11.1", "SLAVE MONITOR"), ("10.5.8", None)])
+def test_a_replica_of_mariadb_needs_one_more(version: str, named: str | None) -> None:
+    server = facts("mariadb", version, log_bin="ON")
+    findings = examine_instance(server, privileges("SELECT, BINLOG MONITOR ON *.*"), replica=True)
+    assert [one.cure for one in findings] == ([f"GRANT {named} ON *.* TO `b`@`%`"] if named else [])
+
+
 class Asked:
     """Notes what is asked, and answers as an account without privileges would be."""
 

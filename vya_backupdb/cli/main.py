@@ -24,6 +24,7 @@ PROGRAM = "vya-backupdb"
 _HELP = {"help_option_names": ["-h", "--help"]}
 _COMMANDS = {
     # name: (where, one line of help)
+    "init": ("vya_backupdb.cli.init:command", "Find servers, write a first configuration."),
     "backup": ("vya_backupdb.cli.backup:command", "Back up databases, each into a file of its own."),
     "restore": ("vya_backupdb.cli.restore:command", "Restore a database; list what can be restored."),
     "show": ("vya_backupdb.cli.show:command", "Show one backup: tables, sizes, options, warnings."),

@@ -328,19 +328,21 @@ def confirmation(*, force: bool) -> Callable[[str], None]:
     """
 
     def confirm(question: str) -> None:
-        if force:
-            return
-        if not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
-            raise Refused(
-                f"not confirmed: {question}", cure="nobody is here to be asked; --force answers yes"
-            )
-        try:
-            agreed = click.confirm(printable(question), default=False, err=True)
-        except click.Abort as abort:
-            if not isinstance(abort.__context__, EOFError):
-                raise
-            agreed = False
-        if not agreed:
+        if not agreed(question, force=force):
             raise Refused(f"not confirmed: {question}", cure="nothing was changed")
 
     return confirm
+
+
+def agreed(question: str, *, force: bool, default: bool = False) -> bool:
+    """Ask; `force` answers with yes. Raises Refused where nobody is there to be asked."""
+    if force:
+        return True
+    if not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
+        raise Refused(f"not confirmed: {question}", cure="nobody is here to be asked; --force answers yes")
+    try:
+        return click.confirm(printable(question), default=default, err=True)
+    except click.Abort as abort:
+        if not isinstance(abort.__context__, EOFError):
+            raise
+        return False

@@ -36,7 +36,7 @@ def find_config(named: Path | None = None, searched: Iterable[Path] = SEARCHED) 
             return place
     raise ConfigurationError(
         f"no configuration file: looked for {' and '.join(map(str, places))}",
-        cure="write one (etc/config.example.yaml shows how), or name one with --config FILE",
+        cure="`vya-backupdb init` writes one; or name one with --config FILE",
     )
 
 
@@ -52,7 +52,11 @@ def load_config(path: Path) -> Config:
 
     Raises ConfigurationError with one line for each fault: file, line, path in the document, what.
     """
-    text = _read(path)
+    return config_of(_read(path), path)
+
+
+def config_of(text: str, path: Path) -> Config:
+    """Check a configuration as if it stood in a file. Raises ConfigurationError as `load_config` does."""
     try:
         parsed = read_document(text)
     except DocumentError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol, Self
@@ -13,6 +14,7 @@ from vya_backupdb.model import (
     Account,
     AccountScript,
     Answer,
+    BackupAccount,
     Coming,
     DatabaseDefinition,
     DatabaseInfo,
@@ -21,6 +23,8 @@ from vya_backupdb.model import (
     EngineName,
     Finding,
     Fitted,
+    Greeting,
+    LoginKind,
     Ownership,
     Reference,
     ScriptReader,
@@ -295,6 +299,23 @@ class Engine(Protocol):
     """One kind of server: how to connect to it, dump it, and read its dump tool's scripts."""
 
     name: EngineName
+
+    def greeting(self, channel: socket.socket, patience: float) -> Greeting | None:
+        """Ask who answers on an open connection, without a login, for so many seconds; None: another.
+
+        Raises OSError.
+        """
+        ...
+
+    def backup_account(
+        self, server: Greeting, name: str, *, login: LoginKind, client: str | None
+    ) -> BackupAccount:
+        """Give the SQL that makes the least privileged account for backups of all databases and users.
+
+        `client`: the address that the server sees when it logs in, `localhost` for its socket; None: it is
+        not known.
+        """
+        ...
 
     def connect(self, instance: Instance, credential: Credential) -> Connector:
         """Connect and log in. Raises ConnectionFailed with one clear line."""

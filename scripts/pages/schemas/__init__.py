@@ -7,7 +7,7 @@ document that they see to these schemas, and no key may be in it that is not in 
 from __future__ import annotations
 
 from scripts.pages.schemas.backups import BACKUP, HOOK, PRUNE
-from scripts.pages.schemas.configuration import CONFIG_SHOW, CONFIG_VALIDATE, TEST_CONNECTIONS
+from scripts.pages.schemas.configuration import CONFIG_SHOW, CONFIG_VALIDATE, INIT, TEST_CONNECTIONS
 from scripts.pages.schemas.contents import SHOW
 from scripts.pages.schemas.restores import RESTORE, RESTORE_LIST, USERS_LIST, USERS_RESTORE
 from scripts.pages.schemas.standing import DRILL, HEALTH, STATUS, VERIFY
@@ -16,6 +16,7 @@ from scripts.pages.schemas.words import Schema, written
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 _DOCUMENTS = {
+    "init": ("vya-backupdb init --format json", INIT),
     "backup": ("vya-backupdb backup --format json", BACKUP),
     "hook": ("What a command of `hooks` gets on stdin", HOOK),
     "restore": ("vya-backupdb restore --format json", RESTORE),

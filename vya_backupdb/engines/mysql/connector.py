@@ -12,7 +12,7 @@ from vya_backupdb.engines.mysql import listing
 from vya_backupdb.engines.mysql.blockers import blockers
 from vya_backupdb.engines.mysql.facts import server_facts
 from vya_backupdb.engines.mysql.failures import PATIENCE, connection_failed
-from vya_backupdb.engines.mysql.positions import positions
+from vya_backupdb.engines.mysql.positions import is_replica, positions
 from vya_backupdb.engines.mysql.preflight import plan as preflight
 from vya_backupdb.engines.mysql.queries import Queries, QueryError
 from vya_backupdb.engines.mysql.quoting import identifier
@@ -78,7 +78,8 @@ class MySQLConnector:
 
     def examine_instance(self) -> Sequence[Finding]:
         """Say what the account lacks, whatever the database."""
-        return preflight.examine_instance(self.facts, self._privileges)
+        replica = is_replica(self._queries, self.facts)
+        return preflight.examine_instance(self.facts, self._privileges, replica=replica)
 
     def plan(self, database: str) -> DumpPlan:
         """Make the preflight of one database. Raises BackupError where it is not there."""

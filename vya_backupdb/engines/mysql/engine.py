@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 
 from vya_backupdb.config.models import Instance
 from vya_backupdb.credentials.vault import Credential
 from vya_backupdb.engines.base import Engine
+from vya_backupdb.engines.mysql import needed
 from vya_backupdb.engines.mysql.connector import MySQLConnector
 from vya_backupdb.engines.mysql.dump import driver, tools
 from vya_backupdb.engines.mysql.dump.options import extra_options
+from vya_backupdb.engines.mysql.facts import parse_version
+from vya_backupdb.engines.mysql.greeting import greeting
 from vya_backupdb.engines.mysql.restore.belonging import MySQLTables
 from vya_backupdb.engines.mysql.restore.owners import ownerships
 from vya_backupdb.engines.mysql.restore.restoring import statements
@@ -19,9 +23,12 @@ from vya_backupdb.engines.mysql.script.reader import MySQLScriptReader
 from vya_backupdb.engines.mysql.users.script_reading import accounts_in
 from vya_backupdb.model import (
     Account,
+    BackupAccount,
     DumpPlan,
     DumpTool,
     EngineName,
+    Greeting,
+    LoginKind,
     Ownership,
     ScriptReader,
     Section,
@@ -30,11 +37,24 @@ from vya_backupdb.model import (
 )
 from vya_backupdb.streams.process import Command
 
+_NEWEST = (999,)
+
 
 class MySQLEngine:
     """Engine of base.py for MySQL and MariaDB, two flavours that the server tells apart."""
 
     name: EngineName = "mysql"
+
+    def greeting(self, channel: socket.socket, patience: float) -> Greeting | None:
+        """Hear what answers; None: neither MySQL nor MariaDB. Raises OSError."""
+        return greeting(channel, patience)
+
+    def backup_account(
+        self, server: Greeting, name: str, *, login: LoginKind, client: str | None
+    ) -> BackupAccount:
+        """Give the SQL that makes the account; of a server that does not say its version, as the newest."""
+        version = parse_version(server.version)[2] if server.version else _NEWEST
+        return needed.backup_account(server.flavour, version, name, login=login, client=client)
 
     def connect(self, instance: Instance, credential: Credential) -> MySQLConnector:
         """Connect and log in. Raises ConnectionFailed with one clear line."""

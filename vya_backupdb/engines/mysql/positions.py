@@ -45,6 +45,14 @@ def positions(queries: Queries, facts: ServerFacts) -> dict[str, str]:
     return {name: value for name, value in found.items() if value}
 
 
+def is_replica(queries: Queries, facts: ServerFacts) -> bool:
+    """Whether MariaDB applies what a source sends, which everybody may see; MySQL tells that to nobody."""
+    if not is_mariadb(facts):
+        return False
+    rows = queries.rows("SHOW GLOBAL STATUS LIKE 'Slaves_running'")
+    return any(int(number) > 0 for _, number in rows)
+
+
 def _source(row: dict[str, str]) -> Iterator[tuple[str, str]]:
     for name, columns in _REPLICA_FIELDS.items():
         yield name, next((row[column] for column in columns if column in row), "")

@@ -58,6 +58,9 @@ class Wire(_Connection):
     def connect_over(self, channel: socket.socket, read_timeout: float) -> None:
         """Shake hands over an open socket, and from then on wait `read_timeout` seconds for an answer."""
         self._spare = channel.dup()
+        # PyMySQL knows it of sockets that it opens itself; a server sends no key over one of these, but takes
+        # the password, which it needs where it has not seen the account since it was started
+        self._secure = channel.family == socket.AF_UNIX
         try:
             self.connect(channel)
         except BaseException:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import AbstractContextManager
 
 from vya_backupdb.config.models import Instance
 from vya_backupdb.credentials.vault import Credential
 from vya_backupdb.engines.base import Connector, Engine
-from vya_backupdb.engines.postgresql import tools
+from vya_backupdb.engines.postgresql import needed, tools
 from vya_backupdb.engines.postgresql.connector import PostgreSQLConnector
 from vya_backupdb.engines.postgresql.dump import driver
+from vya_backupdb.engines.postgresql.greeting import greeting
 from vya_backupdb.engines.postgresql.restore.belonging import PostgreSQLTables
 from vya_backupdb.engines.postgresql.restore.owners import ownerships
 from vya_backupdb.engines.postgresql.script.reader import PostgreSQLScriptReader
@@ -18,9 +20,12 @@ from vya_backupdb.engines.postgresql.script.statements import statements
 from vya_backupdb.engines.postgresql.users.script import accounts
 from vya_backupdb.model import (
     Account,
+    BackupAccount,
     DumpPlan,
     DumpTool,
     EngineName,
+    Greeting,
+    LoginKind,
     Ownership,
     ScriptReader,
     Section,
@@ -34,6 +39,17 @@ class PostgreSQLEngine:
     """Servers of PostgreSQL 13 to 18, and their pg_dump."""
 
     name: EngineName = "postgresql"
+
+    def greeting(self, channel: socket.socket, patience: float) -> Greeting | None:
+        """Ask what answers; None: no PostgreSQL. Raises OSError."""
+        return greeting(channel, patience)
+
+    def backup_account(
+        self, server: Greeting, name: str, *, login: LoginKind, client: str | None
+    ) -> BackupAccount:
+        """Give the SQL that makes the role."""
+        del server  # it does not say its version
+        return needed.backup_account(name, login=login, client=client)
 
     def connect(self, instance: Instance, credential: Credential) -> Connector:
         """Connect to the maintenance database. Raises ConnectionFailed with one clear line."""

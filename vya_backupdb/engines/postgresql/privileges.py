@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from vya_backupdb.engines.postgresql.connection import Connection
+from vya_backupdb.engines.postgresql.needed import READS_ALL, pass_row_security
 from vya_backupdb.model import Finding, Severity
 
 _UNREADABLE: Final = b"""
@@ -156,7 +157,7 @@ def unreadable(
                 Severity.FAULT,
                 f"row security applies to {role} on table {name}: pg_dump fails on it",
                 name,
-                f"ALTER ROLE {role} BYPASSRLS",
+                pass_row_security(role),
             )
         )
     for (name,) in connection.execute(_SUBSCRIPTIONS):
@@ -244,7 +245,7 @@ def _large_objects(connection: Connection, role: str, found: Unreadable) -> None
             Severity.PRIVILEGE,
             f"no SELECT on large object {first}{more}",
             "large objects",
-            f"GRANT SELECT ON LARGE OBJECT {first} TO {role} (pg_read_all_data does not cover large objects;"
+            f"GRANT SELECT ON LARGE OBJECT {first} TO {role} ({READS_ALL} does not cover large objects;"
             f" GRANT {owner} TO {role} covers all of their owner's)",
         )
     )

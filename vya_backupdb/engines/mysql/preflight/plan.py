@@ -10,6 +10,7 @@ from vya_backupdb.config.models import Instance
 from vya_backupdb.engines.mysql import listing
 from vya_backupdb.engines.mysql.facts import is_mariadb, on
 from vya_backupdb.engines.mysql.naming import few
+from vya_backupdb.engines.mysql.needed import LOCK_TABLES, ON_DATABASES, positions, source_positions
 from vya_backupdb.engines.mysql.preflight.hostile import histogram_options, hostile_objects
 from vya_backupdb.engines.mysql.preflight.losses import changed_values
 from vya_backupdb.engines.mysql.preflight.partial import leave_out
@@ -18,15 +19,6 @@ from vya_backupdb.engines.mysql.preflight.spatial import reference_systems
 from vya_backupdb.engines.mysql.privileges import Privileges, parse_grants
 from vya_backupdb.engines.mysql.queries import Queries
 from vya_backupdb.model import DumpPlan, Finding, ServerFacts, Severity
-
-_NEEDED: Final = {
-    "SELECT": "its tables cannot be dumped, and those without any privilege would be left out",
-    "SHOW VIEW": "its views cannot be dumped",
-    "TRIGGER": "its triggers would be left out",
-    "EVENT": "its events cannot be dumped",
-}
-"""Privilege on a whole database, and what goes wrong without it. Found by running the tools: without TRIGGER
-and without sight of the routines they end with status 0 and a script that looks whole."""
 
 _REMOTE_ENGINES: Final = frozenset({"mrg_myisam", "federated", "federatedx", "connect", "spider", "oqgraph"})
 """Their rows live elsewhere; mariadb-dump (--no-data-med) and mysqldump leave rows of most of them out."""
@@ -54,8 +46,8 @@ def _quoted(name: str) -> str:
 # ---------------------------------------------------------------------------- the instance
 
 
-def examine_instance(facts: ServerFacts, privileges: Privileges) -> list[Finding]:
-    """Say what the account cannot do, whatever the database."""
+def examine_instance(facts: ServerFacts, privileges: Privileges, *, replica: bool = False) -> list[Finding]:
+    """Say what the account cannot do, whatever the database; `replica`: the server is one."""
     findings = []
     if not any(
         grant.database is None and grant.privileges - {"USAGE", "PROCESS", "RELOAD"}
@@ -68,29 +60,16 @@ def examine_instance(facts: ServerFacts, privileges: Privileges) -> list[Finding
                 cure=privileges.mend(["SHOW DATABASES"], None),
             )
         )
-    if on(facts, "log_bin") and not may_read_positions(facts, privileges):
-        findings.append(
-            Finding(
-                Severity.WARNING,
-                "the position in the binary log cannot be read, and will be missing in the backups' records",
-                cure=privileges.mend([positions_privilege(facts)], None),
-            )
-        )
+    of_positions = [positions(facts.flavour, facts.version_number)] if on(facts, "log_bin") else []
+    if replica and (of_source := source_positions(facts.flavour, facts.version_number)):
+        of_positions.append(of_source)
+    for need in of_positions:
+        if not privileges.everywhere(need.privilege) and not privileges.everywhere("SUPER"):
+            cure = privileges.mend([need.privilege], None)
+            findings.append(Finding(Severity.WARNING, need.loss, cure=cure))
     if not sees_routines(facts, privileges, None):
         findings.append(routines_finding(facts, privileges, None))
     return findings
-
-
-def positions_privilege(facts: ServerFacts) -> str:
-    """Give the privilege that SHOW MASTER STATUS and SHOW REPLICA STATUS need."""
-    return (
-        "BINLOG MONITOR" if is_mariadb(facts) and facts.version_number >= (10, 5, 2) else "REPLICATION CLIENT"
-    )
-
-
-def may_read_positions(facts: ServerFacts, privileges: Privileges) -> bool:
-    """Whether the account may read positions of the binary log."""
-    return privileges.everywhere(positions_privilege(facts)) or privileges.everywhere("SUPER")
 
 
 # ---------------------------------------------------------------------------- one database
@@ -152,12 +131,12 @@ def _missing_privileges(
     locked: bool,
 ) -> Iterator[Finding]:
     """Name what the account lacks on the database, or on one of the tables that are to be dumped."""
-    needed = dict(_NEEDED)
+    needed = {need.privilege: need.loss for need in ON_DATABASES}
     readable = all(privileges.on_table("SELECT", database, table.name) for table in tables)
     if readable and privileges.sees_all_tables(database) and not privileges.on_database("SELECT", database):
         del needed["SELECT"]
     if locked:
-        needed["LOCK TABLES"] = "its tables that know no transactions cannot be dumped consistently"
+        needed[LOCK_TABLES.privilege] = LOCK_TABLES.loss
     missing = {name: loss for name, loss in needed.items() if not privileges.on_database(name, database)}
     # All at once: a grant on just this database hides one that was made by a wildcard.
     wanted = [name for name in needed if not privileges.everywhere_but_revoked(name, database)]

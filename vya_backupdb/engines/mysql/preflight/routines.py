@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from vya_backupdb.engines.mysql.facts import is_mariadb
+from vya_backupdb.engines.mysql.needed import routines
 from vya_backupdb.engines.mysql.privileges import Privileges
 from vya_backupdb.model import Finding, ServerFacts, Severity
 
@@ -27,12 +28,8 @@ def sees_routines(facts: ServerFacts, privileges: Privileges, database: str | No
 
 def routines_finding(facts: ServerFacts, privileges: Privileges, database: str | None) -> Finding:
     """Say that routines may be hidden, and which grant shows them."""
-    if is_mariadb(facts) or facts.version_number < (8,):
-        cure = f"GRANT SELECT ON `mysql`.`proc` TO {privileges.account}"
-    elif facts.version_number >= (8, 0, 20):
-        cure = privileges.mend(["SHOW_ROUTINE"], None)
-    else:
-        cure = privileges.mend(["SELECT"], None)
+    privilege, table = routines(facts.flavour, facts.version_number)
+    cure = f"GRANT {privilege} ON {table} TO {privileges.account}"
     return Finding(
         Severity.PRIVILEGE,
         "the account does not see the routines of others: procedures and functions would be left out",

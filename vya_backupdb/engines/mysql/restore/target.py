@@ -13,7 +13,7 @@ from vya_backupdb.engines.mysql.queries import Queries, QueryError
 from vya_backupdb.engines.mysql.restore.needs import Needs, other_databases, references
 from vya_backupdb.engines.mysql.restore.outside import examine_outside
 from vya_backupdb.engines.mysql.restore.target_settings import examine_definition, examine_settings
-from vya_backupdb.model import Coming, Finding, MySQLDefinition, ServerFacts, Severity
+from vya_backupdb.model import Coming, Finding, Flavour, MySQLDefinition, ServerFacts, Severity
 
 _NEEDED: Final = {
     "CREATE": {"", "table", "sequence"},
@@ -161,14 +161,18 @@ def _definers(
 def _right_to_name_others(
     facts: ServerFacts, privileges: Privileges, others: Mapping[tuple[str, str], str]
 ) -> Iterator[Finding]:
-    if is_mariadb(facts):
-        wanted = "SET USER" if facts.version_number >= (10, 5, 2) else "SUPER"
-    elif facts.version_number >= (8, 2):
-        wanted = "SET_ANY_DEFINER"
-    else:
-        wanted = "SET_USER_ID" if facts.version_number >= (8,) else "SUPER"
+    wanted = definers_privilege(facts.flavour, facts.version_number)
     if not privileges.everywhere("SUPER"):
         yield from _lacking(privileges, wanted, f"other than {privileges.account}", others)
+
+
+def definers_privilege(flavour: Flavour, version: tuple[int, ...]) -> str:
+    """Give what an account needs to make things whose definer is another."""
+    if flavour == "mariadb":
+        return "SET USER" if version >= (10, 5, 2) else "SUPER"
+    if version >= (8, 2):
+        return "SET_ANY_DEFINER"
+    return "SET_USER_ID" if version >= (8,) else "SUPER"
 
 
 def _lacking(

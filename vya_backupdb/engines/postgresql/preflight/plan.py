@@ -9,6 +9,7 @@ from typing import Final
 
 from vya_backupdb.engines.postgresql.connection import Connection
 from vya_backupdb.engines.postgresql.failures import one_line
+from vya_backupdb.engines.postgresql.needed import READS_ALL_SINCE, connect, read_all
 from vya_backupdb.engines.postgresql.preflight.evaluated import evaluated_findings
 from vya_backupdb.engines.postgresql.preflight.losses import LOSSES
 from vya_backupdb.model import Finding, PostgreSQLDefinition, ServerFacts, Severity
@@ -134,10 +135,10 @@ def _account_findings(connection: Connection, major: int) -> Iterator[Finding]:
             Severity.PRIVILEGE,
             f"no CONNECT on database {database}",
             database,
-            f"GRANT CONNECT ON DATABASE {database} TO {role}",
+            connect(database, role),
         )
-    if major >= 14:
-        cure = "GRANT pg_read_all_data TO {}"
+    if major * 10000 >= READS_ALL_SINCE:
+        cure = read_all("{}")
     else:
         cure = "GRANT SELECT ON ALL TABLES IN SCHEMA ... TO {}, and on all sequences, in each database"
     # pg_shdepend holds, for all databases, who owns something or was granted something

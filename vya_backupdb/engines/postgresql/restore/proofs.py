@@ -15,8 +15,8 @@ from vya_backupdb.config.models import Instance
 from vya_backupdb.credentials.vault import Credential
 from vya_backupdb.engines.postgresql.connection import Connection, connect
 from vya_backupdb.engines.postgresql.failures import server_says
+from vya_backupdb.engines.postgresql.needed import READS_ALL, READS_ALL_SINCE
 from vya_backupdb.engines.postgresql.restore.about import identifiers
-from vya_backupdb.engines.postgresql.restore.stand_ins import READS_ALL, READS_ALL_SINCE
 from vya_backupdb.errors import RestoreError
 from vya_backupdb.model import Answer, Finding, Severity
 

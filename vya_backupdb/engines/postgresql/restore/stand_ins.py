@@ -10,12 +10,10 @@ from psycopg import sql
 
 from vya_backupdb.engines.postgresql import acl
 from vya_backupdb.engines.postgresql.connection import Connection
+from vya_backupdb.engines.postgresql.needed import READS_ALL, READS_ALL_SINCE
 from vya_backupdb.engines.postgresql.restore.requirements import Requirements
 from vya_backupdb.engines.postgresql.restore.target import missing_roles, missing_tablespaces
 from vya_backupdb.model import PostgreSQLDefinition
-
-READS_ALL = "pg_read_all_data"
-READS_ALL_SINCE = 140000
 
 
 def make(

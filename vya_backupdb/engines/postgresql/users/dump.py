@@ -12,6 +12,7 @@ from vya_backupdb.credentials.vault import Credential
 from vya_backupdb.engines.postgresql.command import command
 from vya_backupdb.engines.postgresql.connection import UNCONVERTED, Connection
 from vya_backupdb.engines.postgresql.failures import one_line
+from vya_backupdb.engines.postgresql.needed import read_passwords
 from vya_backupdb.engines.postgresql.script.lexer import End, Inside, StatementLexer
 from vya_backupdb.engines.postgresql.stderr import Judge
 from vya_backupdb.engines.postgresql.users.beside import Beside
@@ -95,7 +96,7 @@ class PostgreSQLAccountScript:
             account = self.credential.username
             self._note(
                 f"passwords are left out: {account} may not read pg_authid",
-                cure=f"GRANT SELECT ON pg_catalog.pg_authid TO {account}, or back up as a superuser",
+                cure=f"{read_passwords(account)}, or back up as a superuser",
             )
         self.notes += self.beside.findings()
 

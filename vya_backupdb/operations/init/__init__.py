@@ -1,0 +1,1 @@
+"""A first configuration: what servers there are, what is written, and what is to be done then."""
