@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import secrets
 import shlex
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 import structlog
 import yaml
+import zstandard
 
 from scripts.sample.clients import create_database, drop_database, run_sql
 from tests.conftest import Get, choose, plugins
@@ -48,6 +50,10 @@ ALTER TABLE secret ENABLE ROW LEVEL SECURITY;
 CREATE VIEW v AS SELECT * FROM app.t; CREATE MATERIALIZED VIEW m AS SELECT * FROM app.t;
 CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1';
 """
+IN_THE_DUMP = {
+    False: ["row of t", "4711", "VIEW `v`", "tr", "PROCEDURE `p`", "FUNCTION `f`", "EVENT `e`"],
+    True: ["row of t", "4711", "VIEW public.v", "VIEW public.m", "FUNCTION public.f", "setval("],
+}
 
 
 @pytest.fixture(autouse=True)
@@ -158,7 +164,11 @@ def test_the_account_that_is_proposed_backs_up_everything_and_needs_all_that_it_
     assert [one for one in document["instances"][0]["findings"] if "GRANT" in (one["cure"] or "")] == []
     status, document, said = machine.run("backup", "--all")
     assert status == 0, said
-    assert {one["database"] for one in document["backups"]} == {machine.database, "@users"}
+    scripts = {one["database"]: script(one["file"]) for one in document["backups"]}
+    for name in IN_THE_DUMP[machine.server.flavour == "postgresql"]:
+        assert name.encode() in scripts[machine.database], name
+    assert ACCOUNT.encode() in scripts["@users"]
+    assert re.search(rb"IDENTIFIED (WITH|VIA) .*(AS 0x|USING )|PASSWORD 'SCRAM-SHA-256", scripts["@users"])
     assert "GRANT" not in said
     assert "ALTER ROLE" not in said
     for need in _needs(machine.server):
@@ -167,6 +177,11 @@ def test_the_account_that_is_proposed_backs_up_everything_and_needs_all_that_it_
         assert need in said or status != 0, f"nobody misses {need}"
         machine.switch(need, given=True)
     assert machine.run("backup", "--all")[0] == 0
+
+
+def script(path: str) -> bytes:
+    with Path(path).open("rb") as file:
+        return zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True).read()
 
 
 def _needs(server: ScratchServer) -> list[str]:

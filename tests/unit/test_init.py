@@ -318,6 +318,7 @@ def test_a_server_that_is_named_is_not_asked_about_and_no_other_is_looked_for(
         ("--engine", "mysql", "--socket", "/s", "--port", "1"),
         ("--engine", "postgresql", "--socket", "/run/postgresql"),
         ("--engine", "mysql", "--host", "h", "--id", "a/b"),
+        ("--force", "--account", "root"),
     ],
 )
 def test_options_that_do_not_go_together_are_wrong_usage(there: Path, words: tuple[str, ...]) -> None:

@@ -26,13 +26,13 @@ from vya_backupdb.operations.init import found as servers
 from vya_backupdb.operations.init import places
 from vya_backupdb.operations.init.document import Chosen
 from vya_backupdb.operations.init.found import Server
-from vya_backupdb.operations.init.home import Home, home
+from vya_backupdb.operations.init.home import ADMINISTRATORS, Home, home
 from vya_backupdb.operations.init.places import Place
 from vya_backupdb.operations.init.write import Step, accounts, next_steps, write_config
 
 _LOGINS = {
     "socket": "without a password: by the socket, as the user {} of this machine",
-    "password": "with a password, which takes the place of <...>",
+    "password": "with a password, which takes the place of <...>, in quotes",
 }
 
 
@@ -81,10 +81,13 @@ def command(
 
     Servers are looked for at the usual sockets and at ports of the loopback, without a login, and each is
     asked about. Shown is the SQL that makes the least privileged account for backups, which an administrator
-    executes, and what is to be done then. Nothing is changed on any server.
+    executes, and what is to be done then. Nothing is changed on any server; MariaDB's log may tell of
+    connections without a login.
     """
     where = home(output or context.config_file)
     name = account or where.account
+    if name in ADMINISTRATORS:
+        raise click.UsageError(f"--account: {name} is an administrator of servers: take another name")
     named = _named_place(engine, host, port, socket, given_id)
     replaces = os.path.lexists(where.config)
     if replaces:

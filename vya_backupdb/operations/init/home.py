@@ -13,6 +13,8 @@ from vya_backupdb.config.load import SEARCHED
 
 SERVICE: Final = "vya-backupdb"
 """The user that the units of etc/systemd run as; accounts on servers are called so, too."""
+ADMINISTRATORS: Final = ("root", "postgres")
+"""Accounts of servers that may do everything, and those users whom their sockets let in as these."""
 SERVICE_KEY: Final = "vya-backupdb.key"
 """The credential that those units load."""
 
@@ -33,7 +35,7 @@ class Home:
     @property
     def account(self) -> str:
         """Give the name for accounts: the user's own, with which no password is needed by a socket."""
-        return SERVICE if self.user == "root" else self.user
+        return SERVICE if self.user in ADMINISTRATORS else self.user
 
 
 def home(config: Path | None = None) -> Home:
