@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from vya_backupdb.cli.context import CliContext, pass_context
+from vya_backupdb.cli.first_steps import as_json, lines
 from vya_backupdb.cli.render import (
     agreed,
     confirmation,
@@ -21,19 +22,14 @@ from vya_backupdb.cli.render import (
 )
 from vya_backupdb.config.values import IDENTIFIER
 from vya_backupdb.errors import ConnectionFailed, Refused
-from vya_backupdb.model import BackupAccount, EngineName, Flavour, Greeting
+from vya_backupdb.model import EngineName, Flavour, Greeting
 from vya_backupdb.operations.init import found as servers
 from vya_backupdb.operations.init import places
 from vya_backupdb.operations.init.document import Chosen
 from vya_backupdb.operations.init.found import Server
-from vya_backupdb.operations.init.home import ADMINISTRATORS, Home, home
+from vya_backupdb.operations.init.home import ADMINISTRATORS, home
 from vya_backupdb.operations.init.places import Place
-from vya_backupdb.operations.init.write import Step, accounts, next_steps, write_config
-
-_LOGINS = {
-    "socket": "without a password: by the socket, as the user {} of this machine",
-    "password": "with a password, which takes the place of <...>, in quotes",
-}
+from vya_backupdb.operations.init.write import accounts, next_steps, write_config
 
 
 @click.command("init")
@@ -103,10 +99,10 @@ def command(
         "file": where.config,
         "replaced": replaces,
         "account": name,
-        "instances": [_as_json(one, made[one.id]) for one in chosen],
+        "instances": [as_json(one, made[one.id]) for one in chosen],
         "next": plain(steps),
     }
-    emit(format, document, *_lines(where, chosen, made, steps, replaces=replaces))
+    emit(format, document, *lines(where, chosen, made, steps, replaces=replaces))
 
 
 # ---------------------------------------------------------------------------- which servers
@@ -192,49 +188,3 @@ def _default_id(server: Server, taken: Sequence[str]) -> str:
     place, flavour = server.place, server.greeting.flavour
     name = flavour if place.is_local else re.sub(r"[^A-Za-z0-9._-]", "-", f"{flavour}-{place.host}")[:60]
     return next(each for each in (name, *(f"{name}-{n}" for n in range(2, 100))) if each not in taken)
-
-
-# ---------------------------------------------------------------------------- what is told
-
-
-def _as_json(chosen: Chosen, made: Sequence[BackupAccount]) -> dict[str, object]:
-    server, place = chosen.server, chosen.server.place
-    return {
-        "id": chosen.id,
-        "flavour": server.greeting.flavour,
-        "version": server.greeting.version,
-        "answers": server.answers,
-        "socket": place.socket,
-        "host": place.host,
-        "port": place.port,
-        "run_by": server.run_by,
-        "also": [str(each) for each in server.also],
-        "accounts": plain(made),
-    }
-
-
-def _lines(
-    where: Home,
-    chosen: Sequence[Chosen],
-    made: dict[str, tuple[BackupAccount, ...]],
-    steps: Sequence[Step],
-    *,
-    replaces: bool,
-) -> Iterator[str]:
-    for one in chosen:
-        also = f" (also {', '.join(map(str, one.server.also))})" if one.server.also else ""
-        yield f"{one.id}: {one.server}{also}"
-    yield f"{where.config}: {'replaced' if replaces else 'written'}"
-    for one in chosen:
-        yield ""
-        several = " one of these" if len(made[one.id]) > 1 else ""
-        yield f"{one.id}: an administrator of the server executes{several} (nothing was executed):"
-        for account in made[one.id]:
-            yield ""
-            yield f"  -- {_LOGINS[account.login].format(where.user)}"
-            yield from (f"  {statement};" for statement in account.statements)
-            yield from (f"  -- {remark}" for remark in account.remarks)
-    yield ""
-    yield "Then:"
-    width = max(len(step.command) for step in steps)
-    yield from (f"  {step.command.ljust(width)}  # {step.why}" for step in steps)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from vya_backupdb.config.load import SEARCHED
+from vya_backupdb.errors import ConfigurationError
 
 SERVICE: Final = "vya-backupdb"
 """The user that the units of etc/systemd run as; accounts on servers are called so, too."""
@@ -41,13 +42,17 @@ class Home:
 def home(config: Path | None = None) -> Home:
     """Give that of the user that this process runs as; root has the machine's own.
 
-    With another `config` it has nothing to do with the services.
+    With another `config` it has nothing to do with the services. Raises ConfigurationError.
     """
     own, machine = SEARCHED
     if os.geteuid() != 0:
-        user = pwd.getpwuid(os.geteuid()).pw_name
-        store = Path("~/.local/share/vya-backupdb").expanduser()
-        return Home(config or own.expanduser(), store, user)
+        try:
+            user = pwd.getpwuid(os.geteuid()).pw_name
+            store = Path("~/.local/share/vya-backupdb").expanduser()
+            return Home(config or own.expanduser(), store, user)
+        except (KeyError, RuntimeError):
+            what = f"this machine knows no user of the number {os.geteuid()}, or not its home folder"
+            raise ConfigurationError(what, cure="run it as another user") from None
     store = Path("/var/backups/vya-backupdb")
     if config in (None, machine):
         try:
