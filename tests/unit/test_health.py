@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from tests.unit.made_backups import configured, new_store, put, resized
 from vya_backupdb.catalog import journal
@@ -316,23 +315,3 @@ def test_the_command_ends_as_a_plugin_does(
     status, out = run()
     assert status == 3
     assert out.startswith("UNKNOWN: ")
-
-
-def test_alerts_and_the_page_speak_of_the_metrics_that_there_are(
-    store: Store, asked: Callable[..., Health]
-) -> None:
-    record = put(store, at=NOW)
-    note(store, "backup", database="shop")
-    note(store, "verify", file=record.name.replace(RECORD_SUFFIX, ".sql.zst"), ok=True)
-    written = set(re.findall(r"^# TYPE (\S+)", metrics(asked()), re.MULTILINE))
-    root = Path(__file__).parents[2]
-    rules: Any = yaml.safe_load((root / "etc/prometheus/vya_backupdb.rules.yaml").read_text())
-    asked_for = {
-        name
-        for group in rules["groups"]
-        for rule in group["rules"]
-        for name in re.findall(r"vya_backupdb_\w+", rule["expr"])
-    }
-    assert asked_for <= written
-    told = re.findall(r"^\| `(vya_backupdb_\w+)`", (root / "docs/monitoring.md").read_text(), re.MULTILINE)
-    assert sorted(told) == sorted(written)
