@@ -9,7 +9,7 @@ PARALLEL := -n $(WORKERS) --dist worksteal
 ON_SERVERS := tests/integration tests/end_to_end $(PARALLEL) $(PYTEST)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-faults test-matrix lint docs audit bench setup matrix clean clean-engines
+.PHONY: help demo test test-faults test-matrix lint docs dist cleanroom audit bench setup matrix clean clean-engines
 
 help:
 	@echo "make demo         throw-away servers, sample data, backup, restore, comparison, report"
@@ -18,6 +18,8 @@ help:
 	@echo "make test-matrix  the tests on servers, with MySQL 9, MariaDB 11.8, PostgreSQL 17 and 18"
 	@echo "make lint         ruff, mypy, import-linter"
 	@echo "make docs         the pages that are made from the code"
+	@echo "make dist         the wheel and the source archive, in dist/"
+	@echo "make cleanroom    what the README promises, in a fresh Debian (as root; CLEANROOM='--suite trixie')"
 	@echo "make audit        compare the pinned packages with the known faults of packages (needs the network)"
 	@echo "make bench        measure against the bare pipelines"
 	@echo "make clean        remove what was built here; clean-engines: the unpacked servers too"
@@ -40,11 +42,17 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/mypy scripts/bench scripts/demo scripts/fuzz scripts/pages scripts/sample scripts/engines.py
+	$(BIN)/mypy scripts/bench scripts/cleanroom scripts/demo scripts/fuzz scripts/pages scripts/sample scripts/engines.py
 	$(BIN)/lint-imports
 
 docs: $(READY)
 	$(BIN)/python -m scripts.pages
+
+dist: $(READY)
+	$(BIN)/python -m hatchling build
+
+cleanroom: $(READY)
+	$(BIN)/python -m scripts.cleanroom $(CLEANROOM)
 
 audit:
 	$(PYTHON) -m venv .audit
