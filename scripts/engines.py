@@ -175,19 +175,21 @@ def check(target: Path) -> None:
 
 
 def extract(root: Path, suite: str, packages: tuple[str, ...]) -> None:
+    mmdebstrap(
+        root,
+        suite,
+        "--variant=extract",
+        f"--mode={'root' if os.geteuid() == 0 else 'chrootless'}",
+        # the release files of a kept mirror may be past their date
+        '--aptopt=Acquire::Check-Valid-Until "false"',
+        f"--include={','.join(packages)}",
+    )
+
+
+def mmdebstrap(root: Path, suite: str, *options: str, within: tuple[str, ...] = ()) -> None:
+    """Fill a folder from our mirror, started by `within`. Exits with its last words if it fails."""
     done = subprocess.run(
-        [
-            "mmdebstrap",
-            "--quiet",
-            "--variant=extract",
-            f"--mode={'root' if os.geteuid() == 0 else 'chrootless'}",
-            # the release files of a kept mirror may be past their date
-            '--aptopt=Acquire::Check-Valid-Until "false"',
-            f"--include={','.join(packages)}",
-            suite,
-            str(root),
-            mirror(),
-        ],
+        [*within, "mmdebstrap", "--quiet", *options, suite, str(root), mirror()],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -195,7 +197,7 @@ def extract(root: Path, suite: str, packages: tuple[str, ...]) -> None:
         check=False,
     )
     if done.returncode != 0:
-        sys.exit(f"engines: mmdebstrap ended with status {done.returncode}\n{done.stdout[-3000:]}")
+        sys.exit(f"mmdebstrap ended with status {done.returncode}\n{done.stdout[-3000:]}")
 
 
 def mirror() -> str:

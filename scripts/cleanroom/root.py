@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from scripts.engines import mend_null, mirror
+from scripts.engines import mend_null, mmdebstrap
 
 NAMESPACES = ("unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child")
 ENTER = """
@@ -62,7 +62,10 @@ def fresh_root(suite: str, packages: tuple[str, ...], *, keep: bool = False) -> 
         root.mkdir(mode=0o755)
         work.chmod(0o755)
         try:
-            _extract(root, suite, packages)
+            options = [f"--aptopt={line}" for line in _apt_settings()]
+            options += [f"--include={','.join(packages)}"] if packages else []
+            within = (*NAMESPACES, "--mount-proc")
+            mmdebstrap(root, suite, "--mode=root", "--variant=minbase", *options, within=within)
         finally:
             mend_null()
         _hand_in(root)
@@ -91,23 +94,6 @@ def remove(work: Path) -> None:
         if Path(line.split()[4]).is_relative_to(work):
             sys.exit(f"cleanroom: {work} is left: {line.split()[4]} is mounted")
     subprocess.run(("rm", "-rf", "--one-file-system", "--", str(work)), check=True)
-
-
-def _extract(root: Path, suite: str, packages: tuple[str, ...]) -> None:
-    """Unpack and configure the packages. Raises SystemExit with the last lines of what mmdebstrap said."""
-    options = [f"--aptopt={line}" for line in _apt_settings()]
-    options += [f"--include={','.join(packages)}"] if packages else []
-    program = ("mmdebstrap", "--quiet", "--mode=root", "--variant=minbase")
-    done = subprocess.run(
-        [*NAMESPACES, "--mount-proc", *program, *options, suite, str(root), mirror()],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        sys.exit(f"cleanroom: mmdebstrap ended with status {done.returncode}\n{done.stdout[-3000:]}")
 
 
 def _hand_in(root: Path) -> None:
