@@ -29,7 +29,7 @@ demo: setup $(READY)
 
 test: setup lint
 	@$(PYTHON) scripts/engines.py docker || echo "the tests of Docker will be skipped"
-	$(BIN)/python -m pytest $(PARALLEL) $(PYTEST) --cov --cov-report=term --cov-fail-under=85
+	$(BIN)/python -m pytest $(PARALLEL) --cov --cov-report=term --cov-fail-under=85 $(PYTEST)
 
 test-faults: setup $(READY)
 	VYA_FAULTS_FULL=1 $(BIN)/python -m pytest tests/faults $(PARALLEL) --timeout 7200 $(PYTEST)
