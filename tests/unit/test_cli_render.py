@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 import re
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from vya_backupdb.cli.progress import watched
 from vya_backupdb.cli.render import Table, confirmation, emit, human_size, message, plain, printable
 from vya_backupdb.errors import Refused
 
@@ -136,6 +138,25 @@ def test_force_is_a_yes() -> None:
 
 
 # ---------------------------------------------------------------------------- errors
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_question_is_asked_in_full_where_progress_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr("sys.stdin", Terminal("y\n"))
+    monkeypatch.setattr("sys.stderr", screen := Terminal())
+    with watched() as progress:
+        confirmation(force=False)("Drop [b]it[/b]?")
+        asked = screen.getvalue()
+        progress.begin("shop", 100)
+        progress.advance(50, "orders")
+        progress.end()
+    assert asked.startswith("Drop [b]it[/b]? [y/N]:")
+    assert "shop" in screen.getvalue()
 
 
 def test_one_fault_takes_a_line_and_its_cure_another() -> None:

@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
 
 class _Drawn:
-    """One bar for each subject: bytes of script, rate, share of the estimate, table in work."""
+    """One bar for each subject: bytes of script, rate, share of the estimate, table in work.
+
+    Bars are drawn only while something is in work: as long as they are, rich reads what is written to stderr,
+    and a question loses what looks like its markup, as `[y/N]`.
+    """
 
     def __init__(self, bars: Bars) -> None:
         self._bars = bars
@@ -27,6 +31,7 @@ class _Drawn:
         self._subject = printable(subject)
         self._bars.remove_task(self._task)
         self._task = self._bars.add_task(self._subject, total=expected_bytes)
+        self._bars.start()
 
     def advance(self, raw_bytes: int, detail: str | None) -> None:
         """Move the bar. An estimate that was too low grows with what is done."""
@@ -41,6 +46,7 @@ class _Drawn:
     def end(self) -> None:
         """Take the bar away: the report follows."""
         self._bars.update(self._task, visible=False)
+        self._bars.stop()
 
 
 @contextmanager
@@ -59,5 +65,11 @@ def watched(*, quiet: bool = False) -> Iterator[Progress]:
         DownloadColumn(binary_units=True),
         TransferSpeedColumn(),
     )
-    with Bars(*columns, console=Console(stderr=True), transient=True, refresh_per_second=4) as bars:
+    console = Console(stderr=True)
+    bars = Bars(
+        *columns, console=console, transient=True, refresh_per_second=4, disable=not console.is_interactive
+    )
+    try:
         yield _Drawn(bars)
+    finally:
+        bars.stop()
