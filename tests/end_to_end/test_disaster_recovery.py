@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import os
-import shlex
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
-from scripts.sample.clients import create_database, drop_database, run_sql
+from scripts.sample.clients import run_sql
 from vya_backupdb.scratch import ScratchServer
 
 from .conftest import Site
 from .estate import ALL, Estate, changed, told
-
-README = Path(__file__).parents[2] / "README.md"
 
 
 @contextmanager
@@ -112,67 +106,3 @@ def events_come_last(site: Site, estate: Estate, statements: list[str]) -> None:
         assert time.monotonic() < deadline
         time.sleep(0.3)
     assert seen == ["2"]
-
-
-def readme_commands() -> list[list[str]]:
-    """Give the commands of the chapter of README.md, as they are written."""
-    chapter = README.read_text().partition("## Rebuild an empty server")[2].partition("\n## ")[0]
-    lines = [line for line in chapter.splitlines() if line.startswith("vya-backupdb ")]
-    return [shlex.split(line, comments=True)[1:] for line in lines]
-
-
-def test_the_commands_of_the_readme_rebuild_a_server(site: Site, tmp_path: Path) -> None:
-    backup, dry_run, restore, users, shop, check = readme_commands()
-    document = json.loads(site.config.read_text())
-    for instance, name in zip(document["instances"], ("prod-mariadb", "new-mariadb"), strict=True):
-        instance["id"] = name
-    document["instances"][0]["databases"] = {"include": ["shop"]}
-    site.change_config(instances=document["instances"][:1])
-    plain = site.folder / "plain.json"
-    servers = {"prod-mariadb": site.source, "new-mariadb": site.target}
-    logins = {name: {"username": s.superuser, "password": s.password} for name, s in servers.items()}
-    plain.write_text(json.dumps(logins))
-    site.run(
-        "credentials",
-        "encrypt",
-        "--input",
-        str(plain),
-        "--output",
-        str(site.folder / "credentials.json"),
-        "--force",
-    )
-    user = f"u_{os.urandom(3).hex()}"
-    account = user if site.postgresql else f"{user}@'%'"
-
-    def clear(server: ScratchServer) -> None:
-        drop_database(server, "shop")
-        run_sql(server, f"DROP {'ROLE' if site.postgresql else 'USER'} IF EXISTS {account}")
-
-    create_database(site.source, "shop")
-    try:
-        made = f"CREATE {'ROLE' if site.postgresql else 'USER'} {account} "
-        login = f"LOGIN PASSWORD '{user}'" if site.postgresql else f"IDENTIFIED BY '{user}'"
-        run_sql(site.source, made + login)
-        run_sql(
-            site.source,
-            f"CREATE TABLE t (id INT); INSERT INTO t VALUES (1); GRANT SELECT ON t TO {account}",
-            "shop",
-        )
-        site.run(*backup)
-        site.change_config(instances=document["instances"])
-        assert "would be restored" in site.run(*dry_run).stdout
-        assert not site.exists(site.target, "shop")
-        for steps in ([restore], [users, shop, check]):
-            said = [site.run(*words).stdout for words in steps]
-            assert site.same("shop")
-            assert (
-                run_sql(replace(site.target, superuser=user, password=user), "SELECT id FROM t", "shop")
-                == "1\n"
-            )
-            if steps[-1] is check:
-                assert "same" in said[-1]
-                assert user not in said[-1]  # only those of which there is something to tell are named
-            clear(site.target)
-    finally:
-        clear(site.target)
-        clear(site.source)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 import shutil
 import subprocess
 
@@ -12,6 +11,7 @@ import pytest
 
 from scripts.pages import ROOT
 from scripts.pages.tree import Command, commands
+from tests.command_lines import understand
 from vya_backupdb.cli.main import PROGRAM, cli
 
 EVERY = list(commands().all())
@@ -34,17 +34,7 @@ def test_the_help_of_a_command_has_an_example_of_it(command: Command) -> None:
 
 @pytest.mark.parametrize("line", [line for command in EVERY for line in command.examples()])
 def test_an_example_is_understood(line: str) -> None:
-    ours = next(part for part in re.split(r" [|>] ", line) if part.startswith(f"{PROGRAM} "))
-    words = shlex.split(ours)[1:]
-    command, context = cli, None
-    while isinstance(command, click.Group):
-        context = click.Context(command, parent=context)
-        _, words, _ = command.make_parser(context).parse_args(words)
-        if not words:  # a group that runs by itself
-            assert command.invoke_without_command
-            return
-        title, command, words = command.resolve_command(context, words)
-    command.make_context(title, words, parent=context)
+    understand(line)
 
 
 @pytest.mark.parametrize("command", EVERY, ids=name)

@@ -1,0 +1,186 @@
+"""A document is read, and what it says is done: configurations written, commands typed, outputs compared."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import yaml
+
+from vya_backupdb.config.load import load_config
+from vya_backupdb.model import Flavour
+
+from .blocks import Block, Command, blocks
+from .exceptions import CLIENTS, MADE_BEFORE, NOT_EXECUTED, NOT_KEPT, PLACEHOLDERS
+from .machine import WORK, Machine
+from .servers import Known, clear
+from .terminal import Said
+
+CONFIG = "/etc/vya-backupdb/config.yaml"
+STORE = "/var/backups/vya-backupdb"
+
+
+@dataclass
+class Reader:
+    """Somebody at the terminal of a machine, with a document."""
+
+    machine: Machine
+    servers: Sequence[Known]
+    """Those whose passwords are known."""
+    beside: Sequence[str] = ()
+    """Ids of servers that the text takes for granted: empty, configured while a command names them."""
+    engine: Flavour | None = None
+    """For which a document is read that takes MariaDB as its example; None: for all that it names."""
+    config: dict[str, Any] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+    _variables: dict[str, str] = field(default_factory=dict)
+    """That the document exports."""
+    _introduced: set[str] = field(default_factory=set)
+    """Ids of those beside whose logins are stored."""
+
+    def read(self, document: str) -> None:
+        """Do all that a document says; what goes wrong is in `faults`."""
+        found = blocks(document)
+        for block, after in zip(found, [*found[1:], None], strict=True):
+            if block.language == "yaml":
+                self._configure(block)
+            elif block.language == "sh":
+                said = [
+                    one for each in block.paragraphs() if self._is_meant(each) for one in self._type(each)
+                ]
+                if after is not None and after.language == "text":
+                    self._compare(after, said)
+
+    def done(self) -> None:
+        """Tell all that went wrong."""
+        assert not self.faults, "\n\n".join(self.faults)
+
+    # ------------------------------------------------------------------ commands
+
+    def _is_meant(self, paragraph: Sequence[Command]) -> bool:
+        first = paragraph[0].text.split()[0]
+        others = [names for engine, names in CLIENTS.items() if self.engine not in (None, engine)]
+        return not any(first in names for names in others)
+
+    def _type(self, paragraph: Sequence[Command]) -> list[Said]:
+        commands = [
+            Command(command.where, self._filled(command.text))
+            for command in paragraph
+            if not any(left.fits(command.text) for left in NOT_EXECUTED)
+        ]
+        if not commands:
+            return []
+        text = "\n".join(command.text for command in commands)
+        named = [known for known in self.servers if known.id in self.beside and _names(text, known.id)]
+        for known in named:
+            clear(known.server)
+        if named:
+            self.write_config([known.entry() for known in named])
+            self._introduce(named)
+        for name, maker in MADE_BEFORE.items():
+            if _names(text, name) and not self.machine.path(f"{WORK}/{name}").exists():
+                self.machine.ran(f"{self._filled(maker)} >{name}")
+        for command in commands:
+            if command.text.startswith("export "):
+                self._variables |= dict(re.findall(r"\b(\w+)=(\S+)", command.text))
+        said = self.machine.run(commands, self.answer)
+        self.faults += [str(one) for one in said if one.status != 0]
+        for pid in re.findall(r"\bkill (\d+)", "\n".join(one.output for one in said)):
+            self.machine.ran(f"kill {pid}")  # what a server that was kept says of its end
+        if named:
+            self.write_config()
+        return said
+
+    def _introduce(self, named: Iterable[Known]) -> None:
+        for known in named:
+            if known.id in self._introduced:
+                continue
+            self._introduced.add(known.id)
+            line = f"vya-backupdb credentials set {known.id} --username {known.username}"
+            (said,) = self.machine.run([Command("this test", line)], self.answer)
+            assert said.status == 0, said
+
+    def answer(self, command: str, question: str) -> str:
+        """Say yes, or the password of the instance that a command names."""
+        if "y/N" in question:
+            return "y"
+        for name, value in self._variables.items():
+            command = command.replace(f"${name}", value)
+        username = re.search(r"--username (\w+)", command)
+        meant = [known for known in self.servers if _names(command, known.id)]
+        if username and username[1] not in [
+            known.username for known in meant
+        ]:  # the id moves to another server
+            meant = [known for known in self.servers if known.username == username[1]]
+        (known,) = meant
+        return known.password
+
+    def _filled(self, text: str) -> str:
+        if self.engine is not None:
+            text = re.sub(r"\b(prod-|new-|engine: )mariadb\b", rf"\1{self.engine}", text)
+        now = datetime.now(UTC)
+        text = re.sub(PLACEHOLDERS["moment"].pattern, f"{now:%Y-%m-%d %H:%M:%S}Z", text)
+        return re.sub(PLACEHOLDERS["stem"].pattern, lambda match: self.newest(match[1], match[2]), text)
+
+    def newest(self, instance: str, database: str) -> str:
+        """Give the path of the newest backup of a database, without the ends of its names."""
+        store = self.machine.path(STORE)
+        (*_, newest) = sorted(store.glob(f"*/{instance}/{database}/*/*.json"), key=lambda path: path.name)
+        return f"{STORE}/{newest.relative_to(store)}".removesuffix(".json")
+
+    # ------------------------------------------------------------------ configurations
+
+    def _configure(self, block: Block) -> None:
+        self.config = added(self.config, yaml.safe_load(self._filled(block.text)))
+        self.write_config()
+        try:
+            load_config(self.machine.path(CONFIG))
+        except Exception as error:  # whatever it is, it is the document's
+            self.faults.append(f"{block.where}: {error}")
+        self.config = {name: value for name, value in self.config.items() if name not in NOT_KEPT}
+        self.write_config()
+
+    def write_config(self, beside: Iterable[object] = ()) -> None:
+        document = {**self.config, "instances": [*self.config.get("instances", ()), *beside]}
+        self.machine.write(CONFIG, yaml.safe_dump(document, sort_keys=False))
+
+    # ------------------------------------------------------------------ outputs
+
+    def _compare(self, block: Block, said: Iterable[Said]) -> None:
+        written = "\n".join(one.all for one in said)
+        place = 0
+        for line in filter(str.strip, self._filled(block.text).splitlines()):
+            found = re.compile(shape(line), re.MULTILINE).search(written, place)
+            if found is None:
+                self.faults.append(f"{block.where}: not written: {line}\nbut:\n{written}")
+                return
+            place = found.end()
+
+
+def added(config: dict[str, Any], part: Any) -> dict[str, Any]:
+    """Give a configuration with what a block shows: all of it, sections, or what belongs to instances."""
+    if isinstance(part, list):
+        known = {instance["id"]: instance for instance in config.get("instances", ())}
+        for instance in part:
+            known[instance["id"]] = {**known.get(instance["id"], {}), **instance}
+        return {**config, "instances": list(known.values())}
+    return {**config, **part}
+
+
+def shape(line: str) -> str:
+    """Give the pattern of a line: numbers are any numbers, `...` is anything, room is any room."""
+    parts = re.split(r"(\.\.\.|\d[\d.,:TZ-]*|\s+)", line.strip())
+    patterns = {"...": ".*"}
+    return r"^\s*" + "".join(
+        patterns.get(part)
+        or (r"\s+" if part.isspace() else r"\d[\d.,:TZ-]*" if part[0].isdigit() else re.escape(part))
+        for part in parts
+        if part
+    )
+
+
+def _names(text: str, name: str) -> bool:
+    return re.search(rf"(?<![\w/-]){re.escape(name)}(?![\w-])", text) is not None

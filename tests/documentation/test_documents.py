@@ -1,0 +1,51 @@
+"""Every command of the documents as it is written, on a machine that has the servers that they name."""
+
+from __future__ import annotations
+
+from .blocks import DOCUMENTS, blocks
+from .conftest import NewServer
+from .machine import HOME, Machine
+from .reading import Reader
+from .servers import with_shop, without_anything
+
+ON_SERVERS = ("README.md", "docs/monitoring.md", "docs/file-format.md")
+ALONE = ("etc/examples/README.md", "docs/deployment.md")
+FOR_EACH_ENGINE = ("docs/disaster-recovery.md",)
+MADE_FROM_HELP = ("docs/commands.md",)
+"""Their examples are those of `--help`: see tests/unit/test_commands.py."""
+
+
+def test_every_document_with_commands_is_executed() -> None:
+    with_commands = [
+        name for name in DOCUMENTS if any(block.language in ("sh", "yaml") for block in blocks(name))
+    ]
+    assert sorted([*ON_SERVERS, *ALONE, *FOR_EACH_ENGINE, *MADE_FROM_HELP]) == with_commands
+
+
+def test_the_commands_of_the_readme_and_of_the_documents_do_what_they_are_for(
+    on_machine: Machine, new_server: NewServer
+) -> None:
+    prod = with_shop("prod-mariadb", new_server("mariadb", "shop"), "127.0.0.2")
+    also = with_shop("prod-postgresql", new_server("postgresql", "shop"), "127.0.0.1")
+    new = without_anything("new-mariadb", new_server("mariadb", "empty"), "127.0.0.3")
+    dev = without_anything("dev", new_server("postgresql", "empty"), "127.0.0.4")
+    on_machine.know(prod, also, new, dev)
+    on_machine.link("/run/mysqld/mysqld.sock", prod.server.socket)
+    login = f"[client]\nuser={prod.server.superuser}\npassword={prod.server.password}\n"
+    on_machine.write(f"{HOME}/.my.cnf", login)  # of the administrator, who types the commands
+    on_machine.path("/var/lib/prometheus/node-exporter").mkdir(parents=True)
+    reader = Reader(on_machine, (prod, also, new, dev), beside=(new.id, dev.id))
+    for document in ON_SERVERS:
+        reader.read(document)
+    reader.done()
+
+
+def test_the_commands_of_the_deployment_do_what_they_are_for(on_machine: Machine) -> None:
+    on_machine.with_program()
+    on_machine.write("/srv/vya-backupdb/plain.json", '{"prod-mariadb": {"username": "vya-backupdb"}}')
+    reader = Reader(on_machine, ())
+    reader.config = {"instances": [{"id": "prod-mariadb", "engine": "mariadb", "host": "db.example.net"}]}
+    for document in ALONE:
+        reader.read(document)
+    reader.done()
+    assert on_machine.ran("stat -c '%U %a' /var/backups/vya-backupdb") == "vya-backupdb 700\n"

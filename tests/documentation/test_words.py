@@ -1,0 +1,93 @@
+"""What the documents name is there: commands in running text, keys of configurations, exceptions."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.command_lines import understand
+from vya_backupdb.config.load import load_config
+
+from .blocks import DOCUMENTS, ROOT, Block, Command, blocks, inline_commands
+from .exceptions import MADE_BEFORE, NOT_EXECUTED, NOT_KEPT, PLACEHOLDERS
+from .reading import added, shape
+
+EVERY = [block for document in DOCUMENTS for block in blocks(document)]
+COMMANDS = [command for block in EVERY if block.language == "sh" for command in block.commands()]
+CONFIGURATIONS = [block for block in EVERY if block.language == "yaml"]
+INLINE = [command for document in DOCUMENTS for command in inline_commands(document)]
+WHOLE = {"instances": [{"id": "prod-mariadb", "engine": "mariadb", "host": "db.example.net"}]}
+
+
+def where(found: Command | Block) -> str:
+    return found.where
+
+
+@pytest.mark.parametrize("command", INLINE, ids=where)
+def test_a_command_in_running_text_is_understood(command: Command) -> None:
+    understand(command.text, named=True)
+
+
+@pytest.mark.parametrize("block", CONFIGURATIONS, ids=where)
+def test_a_configuration_that_is_shown_holds(block: Block, tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    document = added(WHOLE, yaml.safe_load(block.text))
+    document["instances"] = [{**WHOLE["instances"][0], **one} for one in document["instances"]]
+    for instance in document["instances"]:
+        if "socket" in instance:
+            del instance["host"]
+    file.write_text(yaml.safe_dump(document))
+    load_config(file)
+
+
+def test_every_exception_is_needed() -> None:
+    texts = [command.text for command in COMMANDS]
+    for one in NOT_EXECUTED:
+        assert any(map(one.fits, texts)), one
+    for name in MADE_BEFORE:
+        assert any(name in text for text in texts), name
+    everything = "\n".join((ROOT / document).read_text() for document in DOCUMENTS)
+    for placeholder in PLACEHOLDERS.values():
+        assert re.search(placeholder.pattern, everything), placeholder
+    for section in NOT_KEPT:
+        assert any(section in yaml.safe_load(block.text) for block in CONFIGURATIONS), section
+
+
+@pytest.mark.parametrize(
+    ("line", "written"),
+    [
+        ("shop  restored  3", "  shop    restored   1,234"),
+        ("rows ... all checked", "rows   3 in 4 tables, all checked"),
+        ("taken 2026-11-23 05:00:00 here", "taken 2027-01-02 11:12:13 here"),
+    ],
+)
+def test_an_output_that_is_shown_stands_for_others_of_its_shape(line: str, written: str) -> None:
+    assert re.search(shape(line), written)
+
+
+def test_an_output_of_another_shape_is_seen() -> None:
+    assert not re.search(shape("shop  restored  3"), "shop  FAILED  3")
+
+
+def test_commands_are_found_with_their_lines_and_paragraphs() -> None:
+    lines = [
+        "# One",
+        "",
+        "1. List",
+        "",
+        "   ```sh",
+        "   # first",
+        "   one \\",
+        "     --two",
+        "   three   # so",
+    ]
+    text = "\n".join([*lines, "", "   four", "   ```", ""])
+    (block,) = blocks("d.md", text)
+    assert block.chapter == "One"
+    assert block.paragraphs() == [
+        [Command("d.md:7", "one \\\n  --two"), Command("d.md:9", "three   # so")],
+        [Command("d.md:11", "four")],
+    ]
