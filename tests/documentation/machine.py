@@ -88,6 +88,7 @@ class Machine:
         """Write a file, and make its folder."""
         path = self.path(name)
         path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
         path.write_text(text, encoding="utf-8")
         path.chmod(mode)
 
@@ -119,7 +120,7 @@ class Machine:
         self.link("/usr/local/bin/vya-backupdb", Path(sys.executable).with_name("vya-backupdb"))
 
     def run(
-        self, commands: Sequence[Command], answer: Answer | None = None, *, seconds: float = 60
+        self, commands: Sequence[Command], answer: Answer | None = None, *, seconds: float = 120
     ) -> list[Said]:
         """Type commands into one shell."""
         self._runs += 1
@@ -147,9 +148,9 @@ def machine() -> Iterator[Machine]:
     with ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="vya-documents-"))
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        (own := folder / "own").mkdir()
+        (layers := folder / "layers").mkdir()
         argv = ["unshare", "--mount", "--net", "--uts", "--propagation", "private"]
-        argv += ["sh", "-c", _SET_UP, "sh", str(own), str(ROOT)]
+        argv += ["sh", "-c", _SET_UP, "sh", str(layers), str(ROOT)]
         keeper = stack.enter_context(
             subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         )
@@ -163,4 +164,7 @@ def machine() -> Iterator[Machine]:
             raise subprocess.CalledProcessError(
                 keeper.wait(), argv, stderr=keeper.stderr.read().decode(errors="replace")
             )
-        yield Machine(keeper.pid, folder, stack)
+        made = Machine(keeper.pid, folder, stack)
+        own = f'#!/bin/sh\nexec {Path(sys.executable).resolve()} "$@"\n'  # for which PYTHONPATH is
+        made.write("/usr/local/bin/python3", own, 0o755)
+        yield made

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+
+import pytest
+
 from .blocks import DOCUMENTS, blocks
 from .conftest import NewServer
 from .machine import HOME, Machine
 from .reading import Reader
-from .servers import with_shop, without_anything
+from .servers import orders, with_shop, without_anything
 
 ON_SERVERS = ("README.md", "docs/monitoring.md", "docs/file-format.md")
 ALONE = ("etc/examples/README.md", "docs/deployment.md")
@@ -38,9 +42,12 @@ def test_the_commands_of_the_readme_and_of_the_documents_do_what_they_are_for(
     for document in ON_SERVERS:
         reader.read(document)
     reader.done()
+    assert orders(prod.server, "shop_by_hand") == 3
 
 
 def test_the_commands_of_the_deployment_do_what_they_are_for(on_machine: Machine) -> None:
+    if shutil.which("systemd-sysusers") is None:
+        pytest.skip("systemd is not installed")
     on_machine.with_program()
     on_machine.write("/srv/vya-backupdb/plain.json", '{"prod-mariadb": {"username": "vya-backupdb"}}')
     reader = Reader(on_machine, ())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,8 @@ from vya_backupdb.config.load import load_config
 
 from .blocks import DOCUMENTS, ROOT, Block, Command, blocks, inline_commands
 from .exceptions import MADE_BEFORE, NOT_EXECUTED, NOT_KEPT, PLACEHOLDERS
-from .reading import added, shape
+from .machine import Machine
+from .reading import Reader, added, shape
 
 EVERY = [block for document in DOCUMENTS for block in blocks(document)]
 COMMANDS = [command for block in EVERY if block.language == "sh" for command in block.commands()]
@@ -91,3 +93,27 @@ def test_commands_are_found_with_their_lines_and_paragraphs() -> None:
         [Command("d.md:7", "one \\\n  --two"), Command("d.md:9", "three   # so")],
         [Command("d.md:11", "four")],
     ]
+
+
+def test_a_command_that_fails_and_an_output_that_differs_are_told(
+    on_machine: Machine, tmp_path: Path
+) -> None:
+    document = tmp_path / "d.md"
+    document.write_text(
+        "```sh\nfalse\necho one\n```\n\n```text\ntwo\n```\n\n```yaml\nstorage: {no_such: 1}\n```\n"
+    )
+    reader = Reader(on_machine, ())
+    reader.read(str(document))
+    failed, differs, invalid = reader.faults
+    assert "false\n  ended with 1" in failed
+    assert "not written: two\n" in differs
+    assert "no_such" in invalid
+
+
+def test_a_machine_keeps_what_is_done_on_it_to_itself(on_machine: Machine) -> None:
+    on_machine.ran("touch /etc/vya-backupdb/x /usr/local/bin/x new")
+    on_machine.rename("other")
+    assert on_machine.ran("cat /proc/sys/kernel/hostname") == "other\n"
+    assert socket.gethostname() != "other"
+    for name in ("/etc/vya-backupdb/x", "/usr/local/bin/x", str(ROOT / "new")):
+        assert not Path(name).exists()
