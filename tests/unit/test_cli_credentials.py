@@ -102,12 +102,59 @@ def test_ids_that_fit_no_instance_are_noted(run: Run, folder: Path) -> None:
 def test_an_existing_file_is_replaced_only_when_told(run: Run, folder: Path) -> None:
     assert run("encrypt", "--input", "plain")[0] == 0
     before = (folder / "c.json").read_bytes()
+    (folder / "plain").write_text(PLAIN.replace("hunter2", "hunter22"))
     status, _, err = run("encrypt", "--input", "plain")
     assert status == 24
     assert "--force" in err
     assert (folder / "c.json").read_bytes() == before
     assert run("encrypt", "--input", "plain", "--force")[0] == 0
+    assert vault(folder)["prod-a"] == ("u", "hunter22")
+
+
+def test_a_file_that_holds_just_these_credentials_stays_as_it_is(run: Run, folder: Path) -> None:
+    run("encrypt", "--input", "plain")
+    before = (folder / "c.json").read_bytes()
+    status, out, _ = run("encrypt", "--input", "-", stdin=PLAIN.encode())
+    assert (status, out) == (0, f"{folder}/c.json: 2 credentials, unchanged\n")
+    assert (folder / "c.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "what", ["another password", "one fewer", "another key", "open to others", "damaged"]
+)
+def test_a_file_that_is_not_just_so_is_written_anew(run: Run, folder: Path, what: str) -> None:
+    run("encrypt", "--input", "plain")
+    before = (folder / "c.json").read_bytes()
+    if what == "another password":
+        (folder / "plain").write_text(PLAIN.replace("hunter2", "hunter22"))
+    elif what == "one fewer":
+        (folder / "plain").write_text('{"prod-b": {"username": "v"}}')
+    elif what == "another key":
+        write_key(folder / "key", replace=True)
+    elif what == "open to others":
+        (folder / "c.json").chmod(0o644)
+    else:
+        (folder / "c.json").write_text("{}")
+    assert run("encrypt", "--input", "plain", "--dry-run")[1].endswith(", would be written\n")
+    status, out, _ = run("encrypt", "--input", "plain", "--force")
+    assert status == 0
+    assert "encrypted with" in out
     assert (folder / "c.json").read_bytes() != before
+    assert run("encrypt", "--input", "plain", "--dry-run")[1].endswith(", unchanged\n")
+
+
+def test_a_dry_run_writes_no_credentials(run: Run, folder: Path) -> None:
+    assert run("encrypt", "--input", "plain", "--dry-run")[0] == 0
+    assert not (folder / "c.json").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_what_root_encrypts_anew_stays_its_owners(run: Run, folder: Path) -> None:
+    run("encrypt", "--input", "plain")
+    os.chown(folder / "c.json", 12345, 12346)
+    assert run("encrypt", "--input", "plain", "--force")[0] == 0
+    status = (folder / "c.json").stat()
+    assert (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) == (12345, 12346, 0o600)
 
 
 def test_a_plain_file_can_be_encrypted_where_it_lies(run: Run, folder: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sized
 from pathlib import Path
 from typing import cast
 
@@ -21,6 +22,7 @@ from vya_backupdb.operations.credentials import (
     CredentialsWritten,
     current,
     encrypt,
+    holds,
     key_source,
     rekey,
     set_credential,
@@ -63,21 +65,31 @@ def command() -> None:
     metavar="F",
     help="Encrypted file; else `credentials.file` of the configuration.",
 )
+@click.option("--dry-run", is_flag=True, help="Say whether the file would change; write nothing.")
 @force_option
 @pass_context
-def encrypt_command(context: CliContext, plain_file: Path, output: Path | None, force: bool) -> None:
+def encrypt_command(
+    context: CliContext, plain_file: Path, output: Path | None, dry_run: bool, force: bool
+) -> None:
     """Encrypt credentials with the configuration's key, into a file of mode 0600.
 
     \b
     vya-backupdb credentials encrypt --input plain.json
+
+    A file that holds just these already stays as it is, and `unchanged` is said.
     """
     config = context.config()
     plain = read_plain(_read_plain(plain_file), str(plain_file))
     target = output or config.credentials.file
-    exists = os.path.lexists(target)
-    if exists:
-        confirmation(force=force)(f"Replace {target}?")
-    _report(encrypt(config, plain, target, replace=exists))
+    if holds(config, plain, target):
+        write_output(printable(f"{target}: {_count(plain)}, unchanged") + "\n")
+    elif dry_run:
+        write_output(printable(f"{target}: {_count(plain)}, would be written") + "\n")
+    else:
+        exists = os.path.lexists(target)
+        if exists:
+            confirmation(force=force)(f"Replace {target}?")
+        _report(encrypt(config, plain, target, replace=exists))
     if str(plain_file) != "-" and not _same_file(plain_file, target):
         note(f"{plain_file} still holds the passwords in clear: remove it")
     if target.absolute() != config.credentials.file.absolute():
@@ -218,9 +230,13 @@ def rekey_command(context: CliContext, new: KeySource | None, old: KeySource | N
         note(f"now set in the configuration: credentials: {{key: {setting}}}")
 
 
+def _count(credentials: Sized) -> str:
+    count = len(credentials)
+    return f"{count} credential{'s' if count != 1 else ''}"
+
+
 def _report(written: CredentialsWritten) -> None:
-    count = len(written.ids)
-    text = f"{written.path}: {count} credential{'s' if count != 1 else ''}, encrypted with {written.source}"
+    text = f"{written.path}: {_count(written.ids)}, encrypted with {written.source}"
     write_output(printable(text) + "\n")
     for text in written.notes:
         note(text)

@@ -88,8 +88,8 @@ def _is_systemd_credential(path: Path, environment: Mapping[str, str]) -> bool:
 def write_private(path: Path, content: bytes, *, replace: bool) -> None:
     """Write a file of mode 0600 in one step: it is there whole, or as it was before.
 
-    Its folder is made (0700) where absent. Raises CredentialsError, also where the file is there and
-    `replace` is False.
+    Its folder is made (0700) where absent. What root replaces stays its owner's. Raises CredentialsError,
+    also where the file is there and `replace` is False.
     """
     partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -102,6 +102,7 @@ def write_private(path: Path, content: bytes, *, replace: bool) -> None:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(content)
                 file.flush()
+                _give_to_owner_of(path, descriptor)
                 os.fsync(file.fileno())
             partial.replace(path)
         finally:
@@ -109,6 +110,15 @@ def write_private(path: Path, content: bytes, *, replace: bool) -> None:
         _sync_folder(path.parent)
     except OSError as error:
         raise CredentialsError(f"{path}: cannot be written: {error.strerror or error}") from None
+
+
+def _give_to_owner_of(path: Path, descriptor: int) -> None:
+    """As root, so that a service which reads the file as another user goes on doing so."""
+    if os.geteuid() != 0 or not os.path.lexists(path):
+        return
+    status = path.lstat()
+    if stat.S_ISREG(status.st_mode):
+        os.fchown(descriptor, status.st_uid, status.st_gid)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -12,6 +12,7 @@ from vya_backupdb.config.models import Config, Key
 from vya_backupdb.credentials.files import changing
 from vya_backupdb.credentials.keys import HOSTNAME_WARNING, KeySource
 from vya_backupdb.credentials.vault import Credential, Vault, load_vault, read_ids, save_vault
+from vya_backupdb.errors import CredentialsError
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,15 @@ def encrypt(
     with changing(output):
         save_vault(output, plain, source, replace=replace)
     return CredentialsWritten(output, source, tuple(plain), (*_warn(source), *compare_ids(config, plain)))
+
+
+def holds(config: Config, plain: Mapping[str, Credential], output: Path) -> bool:
+    """Whether a file is there that the configuration's key opens, with just these credentials in it."""
+    try:
+        vault = load_vault(output, key_source(config.credentials.key))
+    except CredentialsError:
+        return False
+    return not vault.damaged and dict(vault.entries) == dict(plain)
 
 
 def current(config: Config) -> Vault:
