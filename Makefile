@@ -4,6 +4,7 @@ PYTHON ?= python3
 WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
+BIN_HERE := $(CURDIR)/$(BIN)
 READY := $(VENV)/.ready
 PARALLEL := -n $(WORKERS) --dist worksteal
 ON_SERVERS := tests/integration tests/end_to_end $(PARALLEL) $(PYTEST)
@@ -16,7 +17,7 @@ help:
 	@echo "make test         lint, types, layers, all tests with coverage"
 	@echo "make test-faults  kills, full disks, broken networks, damaged files: hundreds of each"
 	@echo "make test-matrix  the tests on servers, with MySQL 9, MariaDB 11.8, PostgreSQL 17 and 18"
-	@echo "make lint         ruff, mypy, import-linter"
+	@echo "make lint         ruff, mypy, import-linter, ansible-lint"
 	@echo "make docs         the pages that are made from the code"
 	@echo "make dist         the wheel and the source archive, in dist/"
 	@echo "make cleanroom    what the README promises, in a fresh Debian (as root; CLEANROOM='--suite trixie')"
@@ -44,6 +45,7 @@ lint: $(READY)
 	$(BIN)/mypy
 	$(BIN)/mypy scripts/bench scripts/cleanroom scripts/demo scripts/fuzz scripts/pages scripts/sample scripts/engines.py
 	$(BIN)/lint-imports
+	cd etc/ansible && $(BIN_HERE)/ansible-lint --offline
 
 docs: $(READY)
 	$(BIN)/python -m scripts.pages
