@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import select
 import shutil
+import signal
 import subprocess
 import sys
 import sysconfig
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -164,7 +165,17 @@ def machine() -> Iterator[Machine]:
             raise subprocess.CalledProcessError(
                 keeper.wait(), argv, stderr=keeper.stderr.read().decode(errors="replace")
             )
+        stack.callback(_end_all_but, keeper.pid)
         made = Machine(keeper.pid, folder, stack)
         own = f'#!/bin/sh\nexec {Path(sys.executable).resolve()} "$@"\n'  # for which PYTHONPATH is
         made.write("/usr/local/bin/python3", own, 0o755)
         yield made
+
+
+def _end_all_but(keeper: int) -> None:
+    """End what was left running on the machine, as a server that a drill was told to keep."""
+    mounts = Path(f"/proc/{keeper}/ns/mnt").readlink()
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended meanwhile
+            if int(process.name) != keeper and (process / "ns" / "mnt").readlink() == mounts:
+                os.kill(int(process.name), signal.SIGTERM)

@@ -88,8 +88,6 @@ class Reader:
                 self._variables |= dict(re.findall(r"\b(\w+)=(\S+)", command.text))
         said = self.machine.run(commands, self.answer)
         self.faults += [str(one) for one in said if one.status != 0]
-        for pid in re.findall(r"\bkill (\d+)", "\n".join(one.output for one in said)):
-            self.machine.ran(f"kill {pid}")  # what a server that was kept says of its end
         if named:
             self.write_config()
         return said
@@ -111,12 +109,11 @@ class Reader:
             command = command.replace(f"${name}", value)
         username = re.search(r"--username (\w+)", command)
         meant = [known for known in self.servers if _names(command, known.id)]
-        if username and username[1] not in [
-            known.username for known in meant
-        ]:  # the id moves to another server
-            meant = [known for known in self.servers if known.username == username[1]]
-        (known,) = meant
-        return known.password
+        if username:  # where none of them is known by it, the id is about to move to another server
+            of_that_name = [known for known in self.servers if known.username == username[1]]
+            meant = [known for known in meant if known in of_that_name] or of_that_name
+        assert len(meant) == 1, f"{command} asks: {question}"
+        return meant[0].password
 
     def _filled(self, text: str) -> str:
         if self.engine is not None:

@@ -117,6 +117,33 @@ def test_users_alone_are_backed_up_into_a_file_of_their_own(place: Place) -> Non
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
+def test_a_copy_that_breaks_off_holds_no_backup_and_the_next_one_all_that_are_finished(place: Place) -> None:
+    machine = place.machine
+    unfinished = [f"{STORE}/x.sql.zst.partial", f"{STORE}/.x.sql.zst.tmp"]
+    machine.ran(f"touch {' '.join(unfinished)}; rm -rf /srv/copy; mkdir /srv/copy")
+    once = '#!/bin/sh\n[ ! -e /srv/once ] || exit 12\ntouch /srv/once\nexec /usr/bin/rsync "$@"\n'
+    machine.write("/usr/local/bin/rsync", once, 0o755)
+    (broken,) = machine.run([Command("scripts/examples", "scripts/examples/copy-off-site /srv/copy")])
+    assert broken.status == 12
+    assert files(machine.path("/srv/copy/vya-backupdb"), "*.sql.zst")
+    assert not files(machine.path("/srv/copy/vya-backupdb"), "*.json")
+
+    machine.path("/usr/local/bin/rsync").unlink()
+    place.run("copy-off-site /srv/copy")
+    copied, store = machine.path("/srv/copy/vya-backupdb"), machine.path(STORE)
+    kept = {name for name in files(store, "*") if not name.endswith(".partial") and "/." not in f"/{name}"}
+    assert files(copied, "*") == kept
+    assert {path.name for path in machine.path("/srv/copy/etc").iterdir()} == {
+        "config.yaml",
+        "credentials.json",
+    }
+    machine.ran(f"rm {' '.join(unfinished)}")
+
+
+def files(folder: Path, pattern: str) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob(pattern) if path.is_file()}
+
+
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
 def test_a_script_can_be_run_says_how_and_is_tried(script: Path) -> None:
     text = script.read_text()

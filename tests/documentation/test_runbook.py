@@ -81,6 +81,7 @@ def back_up(machine: Machine, lost: Known) -> None:
 def lose(machine: Machine) -> None:
     """Leave nothing on the machine, and reach the other one as ssh would."""
     machine.ran(f"mkdir -p /media/usb && mv {KEY} /media/usb/vya-backupdb.key")
+    machine.ran(f"chown -R 4711:4711 {OFF_SITE}")  # of a user that only the lost machine has
     machine.rename("recovery")
     machine.ran(f"rm -r {STORE} /etc/vya-backupdb/*")
     machine.write("/usr/local/bin/ssh", '#!/bin/sh\nshift\nexec sh -c "$*"\n', 0o755)

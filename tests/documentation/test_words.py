@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import socket
 from pathlib import Path
@@ -56,6 +57,12 @@ def test_every_exception_is_needed() -> None:
         assert re.search(placeholder.pattern, everything), placeholder
     for section in NOT_KEPT:
         assert any(section in yaml.safe_load(block.text) for block in CONFIGURATIONS), section
+
+
+def test_an_output_that_is_shown_follows_its_commands() -> None:
+    for before, block in itertools.pairwise(EVERY):
+        if block.language == "text":
+            assert (before.document, before.language) == (block.document, "sh"), block.where
 
 
 @pytest.mark.parametrize(
