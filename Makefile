@@ -4,7 +4,6 @@ PYTHON ?= python3
 WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
-BIN_HERE := $(CURDIR)/$(BIN)
 READY := $(VENV)/.ready
 PARALLEL := -n $(WORKERS) --dist worksteal
 ON_SERVERS := tests/integration tests/end_to_end $(PARALLEL) $(PYTEST)
@@ -45,7 +44,7 @@ lint: $(READY)
 	$(BIN)/mypy
 	$(BIN)/mypy scripts/bench scripts/cleanroom scripts/demo scripts/fuzz scripts/pages scripts/sample scripts/engines.py
 	$(BIN)/lint-imports
-	cd etc/ansible && $(BIN_HERE)/ansible-lint --offline
+	cd etc/ansible && PATH="$(CURDIR)/$(BIN):$$PATH" ansible-lint --offline -q
 
 docs: $(READY)
 	$(BIN)/python -m scripts.pages

@@ -35,7 +35,8 @@ state() {{
     case ${{last:-stop}} in stop*) echo inactive ;; *) echo active ;; esac
 }}
 case $1 in
-    daemon-reload | start | stop | restart) echo "$@" >> {CALLS} ;;
+    daemon-reload) echo "$1" >> {CALLS} ;;
+    start | stop | restart) call=$1; shift; for unit; do echo "$call $unit" >> {CALLS}; done ;;
     show) printf 'LoadState=loaded\\nActiveState=%s\\n' "$(state "$2")" ;;
     is-active) shift; for unit; do state "$unit"; done ;;
     list-units) ;;

@@ -7,6 +7,7 @@ there for its own commands only, and gone when it ends.
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -79,6 +80,9 @@ def machine(folder: Path) -> Iterator[Machine]:
         process.stdout.close()
 
 
-def is_possible() -> bool:
-    """Whether machines can be made here."""
-    return os.geteuid() == 0
+def impossible() -> str:
+    """Say why machines cannot be made here; nothing where they can."""
+    if os.geteuid() != 0:
+        return "a machine of its own needs root"
+    missing = [name for name in ("nsenter", "systemd-sysusers", "unshare") if shutil.which(name) is None]
+    return f"not installed: {', '.join(missing)}" if missing else ""

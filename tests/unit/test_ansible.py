@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,10 @@ def read(path: Path) -> Any:
     return yaml.safe_load(path.read_text())
 
 
+def written_tasks() -> str:
+    return "".join(path.read_text() for path in sorted((ROLE / "tasks").iterdir()))
+
+
 def options() -> dict[str, Any]:
     """Give the variables of the role, each with its specification."""
     specified = read(ROLE / "meta/argument_specs.yml")["argument_specs"]
@@ -43,19 +48,19 @@ def tasks(of: Path) -> Iterator[dict[str, Any]]:
     yield from flat(read(of))
 
 
-@pytest.mark.parametrize(
-    ("name", "what"),
-    [
-        ("systemd", "etc/systemd"),
-        ("sysusers.d", "etc/sysusers.d"),
-        ("tmpfiles.d", "etc/tmpfiles.d"),
-        ("constraints.txt", "constraints.txt"),
-    ],
-)
-def test_what_the_role_installs_is_there_only_once(name: str, what: str) -> None:
-    link = ROLE / "files" / name
+def test_the_wheel_brings_what_the_role_copies() -> None:
+    """So that there is one copy in the repository, and units and program are of one version."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    brought = project["tool"]["hatch"]["build"]["targets"]["wheel"]["shared-data"]
+    for name in ("systemd", "sysusers.d", "tmpfiles.d"):
+        assert brought[f"etc/{name}"] == f"share/vya-backupdb/{name}"
+        assert f"{{{{ vya_backupdb_share }}}}/{name}/" in written_tasks()
+
+
+def test_the_versions_that_pip_is_held_to_are_those_of_the_tests() -> None:
+    link = ROLE / "files/constraints.txt"
     assert link.is_symlink()
-    assert link.resolve() == ROOT / what
+    assert link.resolve() == ROOT / "constraints.txt"
 
 
 def test_every_variable_is_specified_has_a_default_and_is_described() -> None:
