@@ -21,8 +21,13 @@ class Left:
 
 NOT_EXECUTED = (
     Left(r"^make (demo|test)\b", "they run all tests, or start servers of their own; CI runs both"),
+    Left(r"^apt-get ", "there is no network"),
     Left(r"^(systemctl|journalctl) ", "no systemd runs as the first process; tests/unit/test_systemd.py"),
 )
+
+UNIT = re.compile(r"^systemctl start vya-backupdb-backup@([\w-]+)\.service$")
+WHAT_IT_RUNS = r"vya-backupdb backup --all --instance \1"
+"""A unit that is started stands for what it runs."""
 
 CLIENTS: dict[Flavour, tuple[str, ...]] = {
     "mysql": ("mysql",),

@@ -34,7 +34,7 @@ lay() {
     mkdir -p "$1/$3/above" "$1/$3/work"
     mount -t overlay -o "lowerdir=$2,upperdir=$1/$3/above,workdir=$1/$3/work" overlay "/$3"
 }
-for folder in etc opt usr/local usr/lib/sysusers.d usr/lib/tmpfiles.d var/lib run srv media; do
+for folder in etc opt usr/local usr/lib/sysusers.d usr/lib/tmpfiles.d var/lib var/log run srv media; do
     [ ! -d "/$folder" ] || lay "$1" "/$folder" "$folder"
 done
 mkdir -p /etc/vya-backupdb /srv/home /srv/vya-backupdb /run/mysqld /run/postgresql

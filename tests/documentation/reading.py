@@ -14,7 +14,7 @@ from vya_backupdb.config.load import load_config
 from vya_backupdb.model import Flavour
 
 from .blocks import Block, Command, blocks
-from .exceptions import CLIENTS, MADE_BEFORE, NOT_EXECUTED, NOT_KEPT, PLACEHOLDERS
+from .exceptions import CLIENTS, MADE_BEFORE, NOT_EXECUTED, NOT_KEPT, PLACEHOLDERS, UNIT, WHAT_IT_RUNS
 from .machine import WORK, Machine
 from .servers import Known, clear
 from .terminal import Said
@@ -67,9 +67,9 @@ class Reader:
 
     def _type(self, paragraph: Sequence[Command]) -> list[Said]:
         commands = [
-            Command(command.where, self._filled(command.text))
+            Command(command.where, self._filled(text))
             for command in paragraph
-            if not any(left.fits(command.text) for left in NOT_EXECUTED)
+            if not any(left.fits(text := self._run_by_hand(command.text)) for left in NOT_EXECUTED)
         ]
         if not commands:
             return []
@@ -90,7 +90,15 @@ class Reader:
         self.faults += [str(one) for one in said if one.status != 0]
         if named:
             self.write_config()
+        if any(command.text.startswith("vya-backupdb init") for command in commands):
+            self.config = yaml.safe_load(self.machine.path(CONFIG).read_text())
         return said
+
+    def _run_by_hand(self, text: str) -> str:
+        """Give what a unit runs, where it would back up a server that is there."""
+        unit = UNIT.fullmatch(text)
+        is_here = unit is not None and unit[1] in [known.id for known in self.servers]
+        return UNIT.sub(WHAT_IT_RUNS, text) if is_here else text
 
     def _introduce(self, named: Iterable[Known]) -> None:
         for known in named:
@@ -102,9 +110,11 @@ class Reader:
             assert said.status == 0, said
 
     def answer(self, command: str, question: str) -> str:
-        """Say yes, or the password of the instance that a command names."""
-        if "y/N" in question:
+        """Say yes, an id, or the password of the instance that a command names."""
+        if "y/N" in question or "Y/n" in question:
             return "y"
+        if flavour := re.search(r"Its id \[(\w+)\]", question):
+            return f"prod-{flavour[1]}"
         for name, value in self._variables.items():
             command = command.replace(f"${name}", value)
         username = re.search(r"--username (\w+)", command)

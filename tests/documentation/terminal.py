@@ -17,7 +17,7 @@ from .blocks import Command
 
 _MARK = "\x1e"
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
-_QUESTION = re.compile(r"(?:\[y/N\]|[Pp]assword[^\n]*|confirmation):? $")
+_QUESTION = re.compile(r"(?:\[y/N\]|\[Y/n\]|[Pp]assword[^\n]*|confirmation|Its id \[\w+\]):? $")
 
 
 @dataclass(frozen=True)
