@@ -9,7 +9,7 @@ PARALLEL := -n $(WORKERS) --dist worksteal
 ON_SERVERS := tests/integration tests/end_to_end $(PARALLEL) $(PYTEST)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-faults test-matrix lint docs dist cleanroom audit bench setup matrix clean clean-engines
+.PHONY: help demo test test-faults test-matrix lint docs dist cleanroom audit bench setup tools matrix clean clean-engines
 
 help:
 	@echo "make demo         throw-away servers, sample data, backup, restore, comparison, report"
@@ -27,11 +27,11 @@ help:
 demo: setup $(READY)
 	$(BIN)/python -m scripts.demo $(DEMO)
 
-test: setup lint
+test: tools lint
 	@$(PYTHON) scripts/engines.py docker || echo "the tests of Docker will be skipped"
-	$(BIN)/python -m pytest $(PARALLEL) --cov --cov-report=term --cov-fail-under=85 $(PYTEST)
+	$(BIN)/python -m pytest $(PARALLEL) --cov --cov-report=term --cov-fail-under=90 $(PYTEST)
 
-test-faults: setup $(READY)
+test-faults: tools $(READY)
 	VYA_FAULTS_FULL=1 $(BIN)/python -m pytest tests/faults $(PARALLEL) --timeout 7200 $(PYTEST)
 
 test-matrix: matrix $(READY)
@@ -65,6 +65,9 @@ bench: setup $(READY)
 
 setup:
 	@PYTHON="$(PYTHON)" scripts/setup
+
+tools:
+	@PYTHON="$(PYTHON)" scripts/setup test
 
 matrix:
 	@PYTHON="$(PYTHON)" scripts/setup matrix

@@ -298,6 +298,11 @@ def test_grants_on_what_is_not_there_wait_for_its_restore(
     again = site.json(*RESTORE, *wanted(accounts))
     assert plans(again)[accounts.user] == "pending"
     assert not again["changed"]
+    run_sql(site.target, f"GRANT PROCESS ON *.* TO {user}")
+    skipped = site.json(*RESTORE, *wanted(accounts), "--on-conflict", "skip")
+    assert plans(skipped)[accounts.user] == "differs"
+    assert not skipped["changed"]
+    run_sql(site.target, f"REVOKE PROCESS ON *.* FROM {user}")
 
     restored = site.restore(database)
     assert sum("as it was waiting" in notice for notice in restored["notices"]) == 2

@@ -65,13 +65,13 @@ def noted(
 
 
 def _note_grants(journal: Journal, before: set[tuple[str, str]], accounts: Sequence[RestoredAccount]) -> None:
-    """Leave waiting what could not be made, and what waited already for an account that failed."""
+    """Leave waiting what could not be made, and what waited for an account that failed or was left alone."""
     now = [pending_grant(_label(one), grant) for one in accounts for grant in one.pending]
     waiting = pending_grants(journal)
     known = {(grant.account, grant.what) for grant in waiting}
     note_pending(journal, [one for one in now if (one.account, one.what) not in known])
     still = {(grant.account, grant.what) for grant in now}
-    handled = {_label(one) for one in accounts}
+    handled = {_label(one) for one in accounts if not _is_left(one)}
     failed = {_label(one) for one in accounts if one.error is not None}
     note_made(
         journal,
@@ -83,6 +83,11 @@ def _note_grants(journal: Journal, before: set[tuple[str, str]], accounts: Seque
             and not (one.account in failed and (one.account, one.what) in before)
         ],
     )
+
+
+def _is_left(one: RestoredAccount) -> bool:
+    """Whether it differs and stays as it is: what it waits for, it goes on waiting for."""
+    return one.plan.standing is Standing.DIFFERS and not (one.changed or one.half_made)
 
 
 def _label(one: RestoredAccount) -> str:
