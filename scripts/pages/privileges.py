@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
+from vya_backupdb.engines.account import BackupAccount, LoginKind, Need
 from vya_backupdb.engines.mysql import needed as of_mysql
 from vya_backupdb.engines.mysql.quoting import text
 from vya_backupdb.engines.mysql.restore.target import definers_privilege
 from vya_backupdb.engines.postgresql import needed as of_postgresql
-from vya_backupdb.model import BackupAccount, Flavour, LoginKind, Need
+from vya_backupdb.model import Flavour
 
 _NEWEST: Final = (999,)
 _NAME: Final = "vya-backupdb"

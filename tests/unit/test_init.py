@@ -26,8 +26,8 @@ from vya_backupdb.cli import init as command
 from vya_backupdb.cli import render
 from vya_backupdb.cli.main import main
 from vya_backupdb.config.load import config_of, load_config
+from vya_backupdb.engines.account import Greeting
 from vya_backupdb.engines.mysql.needed import needed
-from vya_backupdb.model import Greeting
 from vya_backupdb.operations.init import places
 from vya_backupdb.operations.init.document import Chosen, document
 from vya_backupdb.operations.init.found import Server, ask

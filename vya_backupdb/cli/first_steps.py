@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from vya_backupdb.cli.render import plain
-from vya_backupdb.model import BackupAccount
+from vya_backupdb.engines.account import BackupAccount
 from vya_backupdb.operations.init.document import Chosen
 from vya_backupdb.operations.init.home import Home
 from vya_backupdb.operations.init.write import Step

@@ -21,8 +21,9 @@ from vya_backupdb.cli.render import (
     plain,
 )
 from vya_backupdb.config.values import IDENTIFIER
+from vya_backupdb.engines.account import Greeting
 from vya_backupdb.errors import ConnectionFailed, Refused
-from vya_backupdb.model import EngineName, Flavour, Greeting
+from vya_backupdb.model import EngineName, Flavour
 from vya_backupdb.operations.init import found as servers
 from vya_backupdb.operations.init import places
 from vya_backupdb.operations.init.document import Chosen

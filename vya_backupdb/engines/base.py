@@ -9,12 +9,12 @@ from typing import Protocol, Self
 
 from vya_backupdb.config.models import Instance
 from vya_backupdb.credentials.vault import Credential
+from vya_backupdb.engines.account import BackupAccount, Greeting, LoginKind
 from vya_backupdb.model import (
     NOTHING_COMING,
     Account,
     AccountScript,
     Answer,
-    BackupAccount,
     Coming,
     DatabaseDefinition,
     DatabaseInfo,
@@ -23,8 +23,6 @@ from vya_backupdb.model import (
     EngineName,
     Finding,
     Fitted,
-    Greeting,
-    LoginKind,
     Ownership,
     Reference,
     ScriptReader,

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 
 from vya_backupdb.config.models import Instance
 from vya_backupdb.credentials.vault import Credential
+from vya_backupdb.engines.account import BackupAccount, Greeting, LoginKind
 from vya_backupdb.engines.base import Engine
 from vya_backupdb.engines.mysql import needed
 from vya_backupdb.engines.mysql.connector import MySQLConnector
@@ -23,12 +24,9 @@ from vya_backupdb.engines.mysql.script.reader import MySQLScriptReader
 from vya_backupdb.engines.mysql.users.script_reading import accounts_in
 from vya_backupdb.model import (
     Account,
-    BackupAccount,
     DumpPlan,
     DumpTool,
     EngineName,
-    Greeting,
-    LoginKind,
     Ownership,
     ScriptReader,
     Section,

@@ -6,8 +6,8 @@ import socket
 import time
 from typing import Final
 
+from vya_backupdb.engines.account import Greeting
 from vya_backupdb.engines.mysql.facts import parse_version
-from vya_backupdb.model import Greeting
 
 _LARGEST: Final = 1024
 """Bytes: version, salt and the name of a plugin take a hundred."""

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from vya_backupdb.engines.account import BackupAccount, LoginKind, Need
 from vya_backupdb.engines.mysql.quoting import text
-from vya_backupdb.model import BackupAccount, Flavour, LoginKind, Need
+from vya_backupdb.model import Flavour
 
 Version = tuple[int, ...]
 

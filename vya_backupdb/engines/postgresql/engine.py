@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 
 from vya_backupdb.config.models import Instance
 from vya_backupdb.credentials.vault import Credential
+from vya_backupdb.engines.account import BackupAccount, Greeting, LoginKind
 from vya_backupdb.engines.base import Connector, Engine
 from vya_backupdb.engines.postgresql import needed, tools
 from vya_backupdb.engines.postgresql.connector import PostgreSQLConnector
@@ -20,12 +21,9 @@ from vya_backupdb.engines.postgresql.script.statements import statements
 from vya_backupdb.engines.postgresql.users.script import accounts
 from vya_backupdb.model import (
     Account,
-    BackupAccount,
     DumpPlan,
     DumpTool,
     EngineName,
-    Greeting,
-    LoginKind,
     Ownership,
     ScriptReader,
     Section,

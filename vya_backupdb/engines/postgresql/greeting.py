@@ -6,7 +6,7 @@ import socket
 import struct
 from typing import Final
 
-from vya_backupdb.model import Greeting
+from vya_backupdb.engines.account import Greeting
 
 _SSL_REQUEST: Final = struct.pack(">II", 8, 80877103)
 """The manual: "Message Formats", SSLRequest."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from vya_backupdb.model import BackupAccount, LoginKind, Need
+from vya_backupdb.engines.account import BackupAccount, LoginKind, Need
 
 READS_ALL: Final = "pg_read_all_data"
 READS_ALL_SINCE: Final = 140000

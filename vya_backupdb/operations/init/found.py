@@ -9,8 +9,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
+from vya_backupdb.engines.account import Greeting
 from vya_backupdb.engines.registry import engine_named
-from vya_backupdb.model import Flavour, Greeting
+from vya_backupdb.model import Flavour
 from vya_backupdb.operations.init.places import Place
 
 PATIENCE: Final = 1.0

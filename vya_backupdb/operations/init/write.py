@@ -11,9 +11,9 @@ from pathlib import Path
 
 from vya_backupdb.catalog.publish import make_folder, replace_file
 from vya_backupdb.config.load import config_of, find_config
+from vya_backupdb.engines.account import BackupAccount
 from vya_backupdb.engines.registry import engine_named
 from vya_backupdb.errors import ConfigurationError, StorageError
-from vya_backupdb.model import BackupAccount
 from vya_backupdb.operations.init.document import Chosen, document
 from vya_backupdb.operations.init.home import SERVICE_KEY, Home
 
