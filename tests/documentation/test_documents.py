@@ -14,13 +14,11 @@ from .machine import HOME, WORK, Machine
 from .reading import Reader
 from .servers import orders, with_shop, without_anything
 
+_PAGES = ("backup", "restore", "users", "verify-and-drill", "retention", "notices", "monitoring")
 ON_SERVERS = (
     "README.md",
-    *(
-        f"docs/{name}.md"
-        for name in ("backup", "restore", "users", "verify-and-drill", "retention", "notices")
-    ),
-    *(f"docs/{name}.md" for name in ("monitoring", "troubleshooting", "file-format")),
+    "docs/upgrading.md",
+    *(f"docs/{name}.md" for name in (*_PAGES, "troubleshooting", "file-format")),
 )
 ALONE = ("etc/examples/README.md", "docs/deployment.md")
 FOR_EACH_ENGINE = ("docs/disaster-recovery.md",)
