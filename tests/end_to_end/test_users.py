@@ -16,8 +16,6 @@ from vya_backupdb.scratch import ScratchServer
 
 from .conftest import Site
 
-pytestmark = pytest.mark.measured
-
 PASSWORD = "old pass'word"
 BACKUP = ("users", "backup", "--instance", "source")
 RESTORE = ("users", "restore", "--instance", "source", "--target-instance", "target")

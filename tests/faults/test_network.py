@@ -43,7 +43,9 @@ def test_a_dump_over_a_network_that_breaks_fails_and_the_next_one_does_not(
     with Proxy(site.source.port, then=mood, limit=2_000_000, down=True) as proxy:
         point(site, "source", proxy.port, stall_timeout="2s")
         status, _, stderr = called(site.config, *words)
-        assert (status, proxy.reached.is_set()) == (20, True), stderr
+        assert proxy.reached.is_set()
+        # 12: it was the connection beside the tool's that was seen to be cut first
+        assert status == 20 or (status, mood) == (12, "cut"), stderr
         assert mood == "cut" or "sent nothing for 2s" in stderr
         kept.hold("after the failure", more=0)
         assert kept.files_of_others() == []
