@@ -18,6 +18,7 @@ _VOLATILE = re.compile(
     re.MULTILINE,
 )
 _COPY = re.compile(rb"^(COPY [^\n]* FROM stdin;\n)(.*?)(^\\\.\n)", re.MULTILINE | re.DOTALL)
+_ROLE_SETTINGS = re.compile(rb"(?:^ALTER ROLE [^\n]* IN DATABASE [^\n]*;\n)+", re.MULTILINE)
 
 
 class ClientError(Exception):
@@ -40,12 +41,12 @@ def run_sql(server: ScratchServer, sql: str | bytes, database: str | None = None
 def plain_dump(server: ScratchServer, database: str, encoding: str = "UTF8") -> bytes:
     """Dump with the server's own tool, without what differs from one moment or server to the next.
 
-    PostgreSQL's rows are sorted within each table: COPY gives them in physical order. `encoding` is
-    PostgreSQL's.
+    PostgreSQL's rows are sorted within each table, and the settings of roles in the database: COPY and
+    pg_dump give them in physical order. `encoding` is PostgreSQL's.
     """
     if server.flavour == "postgresql":
         dumped = _run(server, str(server.binaries.dump), ("--create", f"--encoding={encoding}"), database)
-        return _COPY.sub(_sorted, _VOLATILE.sub(b"", dumped))
+        return _ROLE_SETTINGS.sub(_sorted_lines, _COPY.sub(_sorted, _VOLATILE.sub(b"", dumped)))
     options: tuple[str, ...] = (
         "--default-character-set=utf8mb4",
         "--single-transaction",
@@ -134,6 +135,10 @@ def _login(server: ScratchServer) -> Iterator[tuple[tuple[str, ...], dict[str, s
         content += "ssl-verify-server-cert=0\n"  # from 11.4 on a server without TLS is refused otherwise
     with secret_file(content.encode()) as secret:
         yield (f"--defaults-file={secret.path}",), _ENVIRONMENT, secret.fd
+
+
+def _sorted_lines(block: re.Match[bytes]) -> bytes:
+    return b"".join(sorted(block[0].splitlines(keepends=True)))
 
 
 def _sorted(block: re.Match[bytes]) -> bytes:
