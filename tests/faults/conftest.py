@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from tests.end_to_end.conftest import database, encrypted, site, site_of
-from vya_backupdb.cli.main import main
+from tests.in_process import call
 
 __all__ = ["database", "encrypted", "site", "site_of"]
 
@@ -17,12 +16,6 @@ Called = tuple[int, str, str]
 
 
 @pytest.fixture
-def called(capsys: pytest.CaptureFixture[str]) -> Callable[..., Called]:
+def called() -> Callable[..., Called]:
     """`called(config, *words)`: run the command within this process, which takes milliseconds."""
-
-    def run(config: Path, *words: str) -> Called:
-        capsys.readouterr()
-        status = main(["--config", str(config), *words])
-        return (status, *capsys.readouterr())
-
-    return run
+    return lambda config, *words: call(["--config", str(config), *words])
