@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import Final
 
 import psycopg
+from psycopg.pq import TransactionStatus
 
 from vya_backupdb.config.models import Instance
 from vya_backupdb.engines.postgresql.connection import CONNECT_TIMEOUT, LONGEST_ANSWER, Connection
@@ -124,8 +125,9 @@ class Snapshot:
     def close(self) -> None:
         """Let go, whatever happened."""
         self._connection.patience = CONNECT_TIMEOUT  # the dump may have failed because the server hangs
-        with suppress(psycopg.Error):  # a lost connection shows itself to whoever needs it next
-            self._connection.execute(b"ROLLBACK")
+        if self._connection.info.transaction_status is not TransactionStatus.IDLE:
+            with suppress(psycopg.Error):  # a lost connection shows itself to whoever needs it next
+                self._connection.execute(b"ROLLBACK")
         self._connection.patience = LONGEST_ANSWER
 
 

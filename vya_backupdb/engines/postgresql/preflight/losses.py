@@ -205,38 +205,44 @@ LOSSES: Final = (
             )
         )
         SELECT what FROM members JOIN known USING (extension) JOIN (
+            -- the names of members only are made, of a few among the thousands that every database has
             SELECT 'pg_catalog.pg_class'::pg_catalog.regclass AS classid, indrelid AS objid,
                 xmin::text AS changed, 'index ' || indexrelid::pg_catalog.regclass AS what
-            FROM pg_catalog.pg_index
+            FROM pg_catalog.pg_index WHERE indrelid = ANY (ARRAY(SELECT objid FROM members))
             UNION ALL
             SELECT 'pg_catalog.pg_class', tgrelid, xmin::text,
                 pg_catalog.format('trigger %I on %s', tgname, tgrelid::pg_catalog.regclass)
-            FROM pg_catalog.pg_trigger WHERE NOT tgisinternal
+            FROM pg_catalog.pg_trigger
+            WHERE tgrelid = ANY (ARRAY(SELECT objid FROM members)) AND NOT tgisinternal
             UNION ALL
             SELECT 'pg_catalog.pg_class', ev_class, xmin::text, CASE rulename
                 WHEN '_RETURN' THEN 'view ' || ev_class::pg_catalog.regclass
                 ELSE pg_catalog.format('rule %I on %s', rulename, ev_class::pg_catalog.regclass) END
-            FROM pg_catalog.pg_rewrite
+            FROM pg_catalog.pg_rewrite WHERE ev_class = ANY (ARRAY(SELECT objid FROM members))
             UNION ALL
             SELECT 'pg_catalog.pg_class', polrelid, xmin::text,
                 pg_catalog.format('policy %I on %s', polname, polrelid::pg_catalog.regclass)
-            FROM pg_catalog.pg_policy
+            FROM pg_catalog.pg_policy WHERE polrelid = ANY (ARRAY(SELECT objid FROM members))
             UNION ALL
             SELECT 'pg_catalog.pg_class', conrelid, xmin::text,
                 pg_catalog.format('constraint %I of %s', conname, conrelid::pg_catalog.regclass)
-            FROM pg_catalog.pg_constraint WHERE contype = 'c'
+            FROM pg_catalog.pg_constraint
+            WHERE conrelid = ANY (ARRAY(SELECT objid FROM members)) AND contype = 'c'
             UNION ALL
             SELECT 'pg_catalog.pg_class', attrelid, xmin::text,
                 pg_catalog.format('column %I of %s', attname, attrelid::pg_catalog.regclass)
-            FROM pg_catalog.pg_attribute WHERE attnum > 0 AND NOT attisdropped AND attacl IS NULL
+            FROM pg_catalog.pg_attribute
+            WHERE attrelid = ANY (ARRAY(SELECT objid FROM members))
+                AND attnum > 0 AND NOT attisdropped AND attacl IS NULL
             UNION ALL
             -- a GRANT, which is dumped, changes the same row
             SELECT 'pg_catalog.pg_proc', oid, xmin::text, 'function ' || oid::pg_catalog.regprocedure
-            FROM pg_catalog.pg_proc WHERE proacl IS NULL
+            FROM pg_catalog.pg_proc WHERE oid = ANY (ARRAY(SELECT objid FROM members)) AND proacl IS NULL
             UNION ALL
             SELECT classoid, objoid, xmin::text,
                 'comment on ' || pg_catalog.pg_describe_object(classoid, objoid, objsubid)
-            FROM pg_catalog.pg_description WHERE objoid >= 16384
+            FROM pg_catalog.pg_description
+            WHERE objoid = ANY (ARRAY(SELECT objid FROM members)) AND objoid >= 16384
         ) part USING (classid, objid)
         WHERE NOT EXISTS (SELECT FROM made m
             WHERE m.extension = members.extension AND m.transaction = part.changed)
