@@ -150,6 +150,20 @@ def test_a_database_whose_name_is_not_ascii_is_completed_in_any_encoding(
     assert definition_of(connector, name) == definition
 
 
+def test_names_of_roles_that_are_none_in_the_databases_encoding_are_no_hindrance(
+    postgresql: ScratchServer, connector: PostgreSQLConnector, absent: str
+) -> None:
+    role = f"Ärzte_{os.getpid()}"
+    run_sql(postgresql, f'CREATE ROLE "{role}"')
+    try:
+        definition = replace(PLAIN, encoding="EUC_JP", collate="C", ctype="C", connection_limit=5)
+        connector.create(absent, definition)
+        connector.complete(absent, definition)
+        assert definition_of(connector, absent) == definition
+    finally:
+        run_sql(postgresql, f'DROP ROLE "{role}"')
+
+
 def test_privileges_that_were_all_revoked_stay_revoked(
     postgresql: ScratchServer, connector: PostgreSQLConnector, absent: str
 ) -> None:

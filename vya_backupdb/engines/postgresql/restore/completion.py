@@ -16,9 +16,10 @@ _PRESENT: Final = b"""
     SELECT pg_catalog.pg_get_userbyid(datdba),
         coalesce(datacl, pg_catalog.acldefault('d', datdba))::text[],
         pg_catalog.acldefault('d', datdba)::text[],
-        ARRAY(SELECT rolname FROM pg_catalog.pg_roles)
+        ARRAY(SELECT rolname FROM pg_catalog.pg_roles WHERE rolname = ANY (%s))
     FROM pg_catalog.pg_database WHERE datname = %s
 """
+"""Of the roles only those that matter: another's name may be none in the encoding of the database."""
 
 
 def complete(main: Connection, within: Connection, database: str, wanted: PostgreSQLDefinition) -> list[str]:
@@ -34,9 +35,10 @@ def complete(main: Connection, within: Connection, database: str, wanted: Postgr
     owner = sql.SQL("ALTER DATABASE {} OWNER TO {}").format(
         sql.Identifier(database), sql.Identifier(wanted.owner)
     )
-    if _present(connection, database)[0] != wanted.owner:
+    needed = [setting.role for setting in wanted.settings if setting.role is not None]
+    if _present(connection, database, needed)[0] != wanted.owner:
         _attempt(connection, None, owner, refused)
-    owned_by, present, default, roles = _present(connection, database)
+    owned_by, present, default, roles = _present(connection, database, needed)
     for actor, statement in definitions.completion(
         database,
         wanted,
@@ -49,12 +51,14 @@ def complete(main: Connection, within: Connection, database: str, wanted: Postgr
     return refused
 
 
-def _present(connection: Connection, database: str) -> tuple[str, list[str], list[str], list[str]]:
-    row = connection.execute(_PRESENT, [database]).fetchone()
+def _present(
+    connection: Connection, database: str, roles: list[str]
+) -> tuple[str, list[str], list[str], list[str]]:
+    row = connection.execute(_PRESENT, [roles, database]).fetchone()
     if row is None:
         raise psycopg.errors.InvalidCatalogName(f"there is no database {database!r} any more")
-    owner, present, default, roles = row
-    return owner, present, default, roles
+    owner, present, default, there = row
+    return owner, present, default, there
 
 
 def _attempt(connection: Connection, actor: str | None, statement: sql.Composed, refused: list[str]) -> None:
