@@ -110,6 +110,24 @@ def test_a_name_that_is_not_utf8_is_listed_as_unavailable(postgresql: ScratchSer
         run_sql(postgresql, f"DROP DATABASE {database}_a")
 
 
+def test_a_role_whose_name_cannot_be_said_in_the_databases_encoding_is_told_with_a_cure(
+    postgresql: ScratchServer,
+) -> None:
+    name = f"euc_{os.getpid()}"
+    with role(postgresql, name="Ärzte") as owner:
+        run_sql(
+            postgresql,
+            f'CREATE DATABASE {name} OWNER "{owner.username}" TEMPLATE template0 ENCODING EUC_JP'
+            " LC_COLLATE 'C' LC_CTYPE 'C'",
+        )
+        try:
+            with connected(postgresql) as connector, pytest.raises(BackupError) as caught:
+                connector.plan(name)
+        finally:
+            run_sql(postgresql, f"DROP DATABASE {name} WITH (FORCE)")
+    assert "ALTER ROLE ... RENAME" in str(caught.value.cure)
+
+
 @pytest.mark.limitation("postgresql-role-settings")
 def test_the_definition_holds_all_that_create_would_restore(
     postgresql: ScratchServer, new_database: Callable[..., str]

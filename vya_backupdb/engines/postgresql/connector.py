@@ -406,9 +406,18 @@ class PostgreSQLConnector:
                     f"{self._where}: the connection was lost: {server_says(error)}",
                     cure="look at the server's log",
                 ) from error
-            raise kind(f"{self._where}: {what}: {server_says(error)}") from error
+            raise kind(f"{self._where}: {what}: {server_says(error)}", cure=_cure(error)) from error
         except UnicodeEncodeError as error:
             raise kind(f"{self._where}: {what}: the name is not UTF-8") from error
+
+
+def _cure(error: psycopg.Error) -> str | None:
+    if isinstance(error, psycopg.errors.CharacterNotInRepertoire | psycopg.errors.UntranslatableCharacter):
+        return (
+            "the name of a role that has to do with it, or a comment, was written in a database of another "
+            "encoding, and no script can say it here: give it another one (ALTER ROLE ... RENAME TO ...)"
+        )
+    return None
 
 
 def _as_ours(definition: DatabaseDefinition | None) -> PostgreSQLDefinition | None:
