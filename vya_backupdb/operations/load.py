@@ -26,8 +26,8 @@ log = get_logger(__name__)
 _PREPARED = 16 << 20
 """Bytes of a section above which its statements, which are copies, are made one at a time."""
 
-_MOST_READERS = 2
-"""Threads that decompress; each is many times faster than a server takes rows."""
+_SESSIONS_PER_READER = 4
+"""A thread that decompresses and takes apart is many times faster than a server takes rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +161,7 @@ class Loader:
     def _load_rows(self) -> None:
         """Let the workers take sections from a short queue, so that memory stays bounded."""
         waiting: _Waiting = queue.Queue(maxsize=1)
-        readers = ThreadPoolExecutor(min(self._jobs, _MOST_READERS), thread_name_prefix="read")
+        readers = ThreadPoolExecutor(-(-self._jobs // _SESSIONS_PER_READER), thread_name_prefix="read")
         pool = ThreadPoolExecutor(self._jobs + 1, thread_name_prefix="load")
         with readers, pool, self._sessions.threads():
             workers = [pool.submit(self._row_worker, waiting) for _ in range(self._jobs)]
