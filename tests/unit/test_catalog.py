@@ -338,6 +338,18 @@ def test_a_file_that_cannot_be_looked_at_is_a_storage_error(store: Store) -> Non
         choose(store, Selection(file=Path("/" + "x" * 5000)))
 
 
+@pytest.mark.parametrize("name", ["\udce9t\udce9", "\U0001f418"])
+def test_names_that_are_not_ascii_come_back_from_the_journal(tmp_path: Path, name: str) -> None:
+    journal.append(tmp_path, "backup", {"database": name})
+    assert [entry["database"] for entry in journal.entries(tmp_path)] == [name]
+
+
+def test_a_line_of_the_journal_with_half_a_character_is_passed_over(tmp_path: Path) -> None:
+    journal.append(tmp_path, "one", {"database": "\ud800"})
+    journal.append(tmp_path, "two", {"database": "shop"})
+    assert [entry["event"] for entry in journal.entries(tmp_path)] == ["two"]
+
+
 def test_a_run_reads_the_journal_once_and_knows_what_it_adds(tmp_path: Path) -> None:
     journal.append(tmp_path, "restore", {"database": "a"})
     journal.append(tmp_path, "backup", {"database": "a"})

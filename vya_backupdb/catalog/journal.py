@@ -123,6 +123,8 @@ def _entries(path: Path) -> Iterator[dict[str, Any]]:
         while line := file.readline(_LONGEST_LINE):
             try:
                 entry = json.loads(line)
+                if b"\\ud" in line.lower():  # half of a character, as damage makes it, is text for nobody
+                    json.dumps(entry, ensure_ascii=False).encode("utf-8", "surrogateescape")
             except (ValueError, RecursionError):
                 continue
             if isinstance(entry, dict) and isinstance(entry.get("event"), str):

@@ -87,9 +87,11 @@ def _place(source: ScriptSource, position: int | None) -> str:
 
 
 def refuse_system(connector: Connector, where: str, database: str) -> None:
-    """Raise Refused for a database that belongs to the server: it would be the end of it."""
+    """Raise Refused for a database that belongs to the server, or that has just gone."""
     own = {info.name.casefold() for info in connector.databases()}
     if database.casefold() not in own:
+        if not connector.exists(database):  # the end of a DROP whose client was killed, say
+            raise Refused(f"{where}: was dropped while it was looked at", cure="run it again")
         raise Refused(
             f"{where}: belongs to the server itself",
             cure="restore into another name with --target-database",
