@@ -197,6 +197,7 @@ def test_an_unknown_key_names_what_may_be_meant(write: Write, more: str, said: s
         ("id: a, engine: mysql, host: h, dump: {timeout: 5}", "timeout: not a duration"),
         ("id: a, engine: mysql, host: h, dump: {stall_timeout: null}", "stall_timeout: has no value"),
         ("id: a, engine: mysql, host: h, dump: {tool: ''}", "tool: not a path"),
+        (f"id: a, engine: mysql, host: h, dump: {{tool: /{'a' * 4096}}}", "tool: not a path"),
         ("id: a, engine: mysql, host: h, allow_partial: perhaps", "allow_partial: must be true or false"),
         ("id: a, engine: mysql, host: h, databases: {include: [7]}", "include[0]: must be text"),
     ],

@@ -345,7 +345,7 @@ def test_the_steps_that_are_named_can_be_taken(
             monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"secret\n")))
             assert main(words[1:]) == 0, capsys.readouterr().err
     assert main(["--config", str(there), "config", "validate"]) == 0
-    assert "valid, 1 instances" in capsys.readouterr().out
+    assert "valid, 1 instance" in capsys.readouterr().out
     assert {path.name for path in there.parent.iterdir()} == {
         *("config.yaml", "credentials.json"),
         "vya-backupdb.key" if service else "key",

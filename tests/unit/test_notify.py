@@ -49,9 +49,22 @@ def test_a_subject_and_what_stands_on_stdin_are_sent(
     assert told(listener) == ("db1: the disks", "/var 99 %\n\\x1b[2J/home 12 % \\xff", "warning")
 
 
-def test_a_unit_that_failed_is_told_with_its_last_lines(
-    config: Path, listener: Listener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("invocation", "asked"),
+    [
+        ("", "--unit vya-backupdb-verify.service"),
+        ("0a" * 16, f"_SYSTEMD_INVOCATION_ID={'0a' * 16} + INVOCATION_ID={'0a' * 16}"),
+    ],
+)
+def test_a_unit_that_failed_is_told_with_its_last_lines_of_that_run_where_it_is_known(
+    config: Path,
+    listener: Listener,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    invocation: str,
+    asked: str,
 ) -> None:
+    monkeypatch.setenv("MONITOR_INVOCATION_ID", invocation)
     journalctl = tmp_path / "journalctl"
     journalctl.write_text('#!/bin/sh\necho "$*"; echo "verify: \033[1m2 damaged"; echo "password=hunter2"\n')
     journalctl.chmod(0o755)
@@ -60,7 +73,7 @@ def test_a_unit_that_failed_is_told_with_its_last_lines(
     subject, body, kind = told(listener)
     assert (subject, kind) == ("db1: vya-backupdb-verify.service failed", "failure")
     first, second, third, last = body.splitlines()
-    assert first.startswith("--unit vya-backupdb-verify.service --lines 40 ")
+    assert first.startswith(f"{asked} --lines 40 ")
     assert (second, third) == ("verify: \\x1b[1m2 damaged", "password=**********")
     assert last == "On db1, `journalctl --unit vya-backupdb-verify.service` tells the rest."
 

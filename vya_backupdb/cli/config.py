@@ -41,7 +41,8 @@ def validate(context: CliContext, format: str) -> None:
     ids = [instance.id for instance in config.instances]
     notes = [*_missing_files(config), *_credential_notes(config), *examine(config, path)]
     document = {"file": path, "valid": True, "instances": ids, "notes": notes}
-    emit(format, document, f"{path}: valid, {len(ids)} instances", *(f"note: {note}" for note in notes))
+    count = f"{len(ids)} instance{'s' if len(ids) != 1 else ''}"
+    emit(format, document, f"{path}: valid, {count}", *(f"note: {note}" for note in notes))
 
 
 def _missing_files(config: Config) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import click
@@ -12,6 +13,9 @@ from vya_backupdb.log import printable
 from vya_backupdb.operations.notices.tell import pass_on
 from vya_backupdb.operations.notices.text import Notice
 from vya_backupdb.operations.notices.units import of_unit
+
+_INVOCATION = "MONITOR_INVOCATION_ID"
+"""The run that failed, told by systemd 251 and newer to a unit of its `OnFailure` (systemd.exec(5))."""
 
 _LONGEST = 64 << 10
 """Bytes of stdin: a notice is no log file."""
@@ -37,7 +41,7 @@ def command(context: CliContext, subject: str | None, unit: str | None) -> None:
         raise ConfigurationError("notify.urls: is not set, so there is nobody to tell")
     hostname = config.storage.hostname
     if unit is not None:
-        notice = of_unit(hostname, unit)
+        notice = of_unit(hostname, unit, invocation=os.environ.get(_INVOCATION))
     else:
         notice = Notice(f"{hostname}: {printable(subject or '')}", _text(), is_failure=False)
     if failed := pass_on(config, notice):

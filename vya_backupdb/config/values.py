@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, ValidationInfo
 from pydantic_core import PydanticCustomError
@@ -18,13 +18,16 @@ from typing_extensions import Doc
 
 from vya_backupdb.config.quantities import Size, format_duration, parse_duration, parse_size
 
+PATH_MAX: Final = 4096
+"""Bytes that Linux takes for a path, with the NUL at its end (limits.h)."""
+
 
 def as_path(value: object, info: ValidationInfo) -> object:
     """Make a path absolute."""
     if not isinstance(value, str | Path):
         return value
     text = str(value)
-    if not text.strip() or "\0" in text:
+    if not text.strip() or "\0" in text or len(text) >= PATH_MAX:
         raise PydanticCustomError("path", "not a path")
     try:
         path = Path(text).expanduser()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from typing import Final
 
@@ -14,15 +15,26 @@ _PATIENCE: Final = 20.0
 """Seconds for the journal, which may be large."""
 
 
-def of_unit(hostname: str, unit: str, *, journalctl: str = "journalctl") -> Notice:
-    """Give the notice that a unit failed."""
-    lines = [*_last_lines(unit, journalctl), f"On {hostname}, `journalctl --unit {unit}` tells the rest."]
+def of_unit(
+    hostname: str, unit: str, *, invocation: str | None = None, journalctl: str = "journalctl"
+) -> Notice:
+    """Give the notice that a unit failed, with its last lines; those of `invocation` where systemd told it."""
+    lines = [
+        *_last_lines(_which(unit, invocation), journalctl),
+        f"On {hostname}, `journalctl --unit {unit}` tells the rest.",
+    ]
     body = "\n".join(printable(masked(line)) for line in lines)
     return Notice(printable(f"{hostname}: {unit} failed"), body, is_failure=True)
 
 
-def _last_lines(unit: str, journalctl: str) -> list[str]:
-    argv = (journalctl, "--unit", unit, "--lines", str(_LINES), "--output", "cat", "--no-pager", "--quiet")
+def _which(unit: str, invocation: str | None) -> tuple[str, ...]:
+    if invocation is None or not re.fullmatch("[0-9a-f]{32}", invocation):
+        return ("--unit", unit)
+    return (f"_SYSTEMD_INVOCATION_ID={invocation}", "+", f"INVOCATION_ID={invocation}")  # its own, systemd's
+
+
+def _last_lines(which: tuple[str, ...], journalctl: str) -> list[str]:
+    argv = (journalctl, *which, "--lines", str(_LINES), "--output", "cat", "--no-pager", "--quiet")
     try:
         done = subprocess.run(
             argv,
