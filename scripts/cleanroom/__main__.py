@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -18,9 +17,10 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from scripts.cleanroom.root import enter, fresh_root
+from scripts.cleanroom import quickstart
+from scripts.cleanroom.documents import ROOT, commands
+from scripts.cleanroom.root import boot, enter, fresh_root
 
-ROOT = Path(__file__).parents[2]
 SUITES = ("bookworm", "trixie")
 PACKAGES = ("git", "make", "python3")
 """What the README asks for."""
@@ -65,8 +65,10 @@ def clone_into(root: Path) -> None:
 def take(name: str, root: Path, environment: Mapping[str, str]) -> bool:
     """Take a step and tell how it went; of one that fails, the end of what it said."""
     started, log = time.monotonic(), root.parent / f"{name}.log"
-    script = f"[ -e {CLONE} ] || git clone --quiet {SOURCE} {CLONE}\ncd {CLONE}\nset -x\n{STEPS[name]()}"
-    status = enter(root, script, log, environment)
+    begin = f"[ -e {CLONE} ] || git clone --quiet {SOURCE} {CLONE}\ncd {CLONE}\nset -x\n"
+    status = enter(root, begin + STEPS[name](), log, environment)
+    if status == 0 and name in BOOTED:
+        status = boot(root, begin + BOOTED[name](), log)
     say(f"{name}: {f'FAILED with status {status}' if status else 'done'}", time.monotonic() - started)
     if status:
         print("\n".join(log.read_text(errors="replace").splitlines()[-SHOWN:]), flush=True)
@@ -77,23 +79,11 @@ def say(what: str, seconds: float) -> None:
     print(f"cleanroom: {what} ({seconds:.0f} s)", flush=True)
 
 
-def of_readme(heading: str) -> str:
-    """Give the first block of shell commands below a heading of the README."""
-    found = re.search(
-        rf"^## {re.escape(heading)}\n.*?^```sh\n(.*?)^```",
-        (ROOT / "README.md").read_text(),
-        re.DOTALL | re.MULTILINE,
-    )
-    if found is None:
-        sys.exit(f"cleanroom: README.md has no commands below `{heading}`")
-    return found[1]
-
-
 def install() -> str:
     return f"""
 apt-get update -qq
 apt-get install -qq -y --no-install-recommends python3-venv
-{of_readme("Install")}
+{commands("README.md", "Install")}
 vya-backupdb --version
 vya-backupdb --config /usr/local/share/vya-backupdb/config.example.yaml config validate
 test -e /usr/local/share/man/man1/vya-backupdb-restore.1
@@ -121,8 +111,12 @@ STEPS: dict[str, Script] = {
     "test": lambda: 'make test PYTEST="--cov-fail-under=0 $TESTS"',
     "install": install,
     "package": lambda: PACKAGE,
+    "quickstart": quickstart.installation,
 }
 """Name to the commands, in the order in which they are taken."""
+
+BOOTED: dict[str, Script] = {"quickstart": quickstart.services}
+"""What follows with systemd as the first process."""
 
 
 if __name__ == "__main__":

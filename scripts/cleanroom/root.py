@@ -20,7 +20,7 @@ from pathlib import Path
 from scripts.engines import mend_null, mmdebstrap
 
 NAMESPACES = ("unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child")
-ENTER = """
+MOUNTS = """
 set -e
 root=$1; shift
 mount -t proc proc "$root/proc"
@@ -36,9 +36,37 @@ ln -s fd/2 "$root/dev/stderr"
 for name in "null 1 3" "zero 1 5" "full 1 7" "random 1 8" "urandom 1 9" "tty 5 0"; do
     mknod -m 666 "$root/dev/${name%% *}" c ${name#* }
 done
+"""
+ENTER = f"""{MOUNTS}
 exec chroot "$root" "$@"
 """
 """What is run in the namespaces, as `sh -c ENTER sh ROOT COMMAND...`."""
+BOOT = f"""
+mount --bind "$1" "$1"
+{MOUNTS}
+mount -t sysfs sysfs "$root/sys"
+mount -t cgroup2 cgroup "$root/sys/fs/cgroup"
+mount -t tmpfs run "$root/run"
+mkdir "$root/run/before"
+cd "$root"
+pivot_root . run/before
+umount --lazy /run/before
+mount --make-rshared / # LoadCredential and the like mount in a namespace, and must be seen from here
+export container=cleanroom
+exec /lib/systemd/systemd --unit=cleanroom.service --show-status=0
+"""
+"""What makes systemd the first process of the root, as `sh -c BOOT sh ROOT`."""
+BOOTED = """
+[Unit]
+Wants=dbus.service
+[Service]
+Type=oneshot
+ExecStart=/bin/bash -e -o pipefail /cleanroom.sh
+StandardOutput=append:/cleanroom.log
+StandardError=inherit
+ExecStopPost=/bin/systemctl exit $EXIT_STATUS
+"""
+"""The unit that runs a script as `enter` does, and then ends the system with its exit status."""
 ENVIRONMENT = {
     "HOME": "/root",
     "LANG": "C.UTF-8",
@@ -86,6 +114,25 @@ def enter(root: Path, script: str, log: Path, environment: Mapping[str, str] | N
         return subprocess.run(
             argv, stdin=subprocess.DEVNULL, stdout=file, stderr=file, check=False
         ).returncode
+
+
+def boot(root: Path, script: str, log: Path) -> int:
+    """Run a shell script in the root with systemd as its first process, and with no network but loopback.
+
+    The root has systemd installed. Gives the exit status of the script, as `enter` does.
+    """
+    settings = "".join(f"Environment={name}={value}\n" for name, value in ENVIRONMENT.items())
+    (root / "etc/systemd/system/cleanroom.service").write_text(BOOTED + settings)
+    (root / "cleanroom.sh").write_text(script)
+    said = root / "cleanroom.log"
+    said.write_bytes(b"")
+    argv = (*NAMESPACES, "--uts", "--ipc", "--cgroup", "--net", "sh", "-c", BOOT, "sh", str(root))
+    with log.open("ab") as file:
+        status = subprocess.run(
+            argv, stdin=subprocess.DEVNULL, stdout=file, stderr=file, check=False
+        ).returncode
+        file.write(said.read_bytes())
+    return status
 
 
 def remove(work: Path) -> None:

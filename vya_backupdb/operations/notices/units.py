@@ -18,7 +18,7 @@ _PATIENCE: Final = 20.0
 def of_unit(
     hostname: str, unit: str, *, invocation: str | None = None, journalctl: str = "journalctl"
 ) -> Notice:
-    """Give the notice that a unit failed, with its last lines; those of `invocation` where systemd told it."""
+    """Give the notice that a unit failed, with its last lines (of `invocation`, where known)."""
     lines = [
         *_last_lines(_which(unit, invocation), journalctl),
         f"On {hostname}, `journalctl --unit {unit}` tells the rest.",
