@@ -85,7 +85,7 @@ if systemctl start vya-backupdb-backup@prod-mariadb.service; then exit 1; fi
 timeout 60 sh -c 'until grep "^/notice .*vya-backupdb-backup@prod-mariadb" /notices; do sleep 1; done' >/told
 grep 'there is no such socket' /told
 if grep 'backup finished' /told; then exit 1; fi # of the runs before
-test "$(systemctl --failed --no-legend 'vya-backupdb-*' | wc -l)" = 1
+test "$(systemctl list-units --failed --no-legend 'vya-backupdb-*' | wc -l)" = 1
 """
 
 
