@@ -11,8 +11,10 @@ import pytest
 
 from vya_backupdb.archive.source import ScriptSource
 from vya_backupdb.engines.base import Engine, Session
+from vya_backupdb.errors import StatementFailed
 from vya_backupdb.operations.load import Loader
 from vya_backupdb.operations.progress import NoProgress
+from vya_backupdb.operations.sessions import Sessions
 
 
 class Nothing:
@@ -54,3 +56,28 @@ def test_an_interruption_while_threads_are_started_ends_those_that_are(
     with pytest.raises(KeyboardInterrupt):
         loader.load_rows()
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("load")]
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize(
+    "time", range(20)
+)  # futures are kept in sets, whose order is that of their addresses
+def test_of_several_failures_the_one_that_stopped_the_others_is_told(time: int) -> None:
+    cancelled = threading.Event()
+
+    class Cancelled(Nothing):
+        cancel = staticmethod(cancelled.set)
+
+    source, session = cast("ScriptSource", Nothing()), cast("Session", Cancelled())
+    sessions = Sessions(cast("Engine", None), lambda: session, source, lambda: True)
+
+    def works() -> None:
+        with sessions.open():
+            assert cancelled.wait(30)
+            raise StatementFailed("canceling statement due to user request")
+
+    def fails() -> None:
+        raise StatementFailed("out of memory")
+
+    with ThreadPoolExecutor() as pool, pytest.raises(StatementFailed, match="out of memory"):
+        sessions.wait_for([pool.submit(work) for work in (works, works, fails, works)])

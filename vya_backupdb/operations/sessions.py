@@ -121,12 +121,12 @@ class Sessions:
 
     def wait_for(self, futures: Iterable[Future[None]]) -> None:
         """Wait for all; at the first failure stop the others, and raise it."""
-        waiting = set(futures)
-        done, pending = wait(waiting, return_when=FIRST_EXCEPTION)
+        done, pending = wait(set(futures), return_when=FIRST_EXCEPTION)
         if pending or any(future.exception() for future in done):
             self._halt()
             wait(pending)
-        failures = [error for future in waiting if (error := future.exception())]
+        # the cause first: the statements of the others fail because they are cancelled
+        failures = [error for future in (*done, *pending) if (error := future.exception())]
         real = [error for error in failures if not isinstance(error, _StopError)]
         if self._watch.given_up and not real:  # no session was at work: they waited for the file
             raise RestoreError(_GIVEN_UP, cure=_LOOK_AT)
