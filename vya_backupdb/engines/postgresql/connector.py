@@ -1,11 +1,11 @@
-"""The connection to one PostgreSQL instance that all the queries of a run use."""
+"""One PostgreSQL instance, as the operations see it."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
-from typing import Final, Self
+from typing import Self
 
 import psycopg
 from psycopg import sql
@@ -15,9 +15,10 @@ from vya_backupdb.credentials.vault import Credential
 from vya_backupdb.engines.postgresql import acl, objects
 from vya_backupdb.engines.postgresql import definition as definitions
 from vya_backupdb.engines.postgresql.activity import blockers, connected
-from vya_backupdb.engines.postgresql.connection import CONNECT_TIMEOUT, Connection, connect, lock_wait, where
+from vya_backupdb.engines.postgresql.connection import CONNECT_TIMEOUT, Connection, connect
+from vya_backupdb.engines.postgresql.connections import OURS, Connections
 from vya_backupdb.engines.postgresql.dump.snapshot import Snapshot
-from vya_backupdb.engines.postgresql.failures import one_line, server_says
+from vya_backupdb.engines.postgresql.failures import one_line
 from vya_backupdb.engines.postgresql.listing import databases, server_facts
 from vya_backupdb.engines.postgresql.positions import positions
 from vya_backupdb.engines.postgresql.preflight import plan as preflight
@@ -53,37 +54,33 @@ from vya_backupdb.model import (
     Stillness,
 )
 
-_OURS: Final = "vya-backupdb"
-"""application_name of the connections, as pg_stat_activity and the server's log show it."""
-
 
 class PostgreSQLConnector:
-    """One connection to the maintenance database, and one to the database in work, opened when needed."""
+    """What a run asks of an instance and does to it; each query is in the module of its subject."""
 
     def __init__(self, instance: Instance, credential: Credential) -> None:
         """Connect. Raises ConnectionFailed with one clear line."""
         self._instance = instance
         self._credential = credential
-        self._main = self._connect(instance.maintenance_database)
-        self._work: Connection | None = None
+        self._connections = Connections(instance, credential)
+        self._in, self._errors = self._connections.within, self._connections.errors
         try:
             with self._errors(BackupError, "the server's facts cannot be read"):
                 self.facts = server_facts(self._main)
             if self.facts.version_number[0] < preflight.OLDEST:
                 raise ConnectionFailed(
-                    f"{self._where}: PostgreSQL {self.facts.version} is not supported",
+                    f"{self._connections.where}: PostgreSQL {self.facts.version} is not supported",
                     cure=f"upgrade the server to {preflight.OLDEST} or later",
                 )
         except BaseException:
-            self._main.close()
+            self._connections.close()
             raise
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *args: object) -> None:
-        self._leave_work()
-        self._main.close()
+        self._connections.close()
 
     # ------------------------------------------------------------------ what is there
 
@@ -122,7 +119,7 @@ class PostgreSQLConnector:
         """Name the sessions for whose locks others wait."""
         with (
             self._errors(BackupError, "the locks cannot be read"),
-            self._connect(self._instance.maintenance_database) as connection,
+            self._connections.another() as connection,
         ):
             connection.patience = CONNECT_TIMEOUT  # they may be asked of a server that hangs
             return blockers(connection, database)
@@ -130,7 +127,7 @@ class PostgreSQLConnector:
     def answers(self) -> bool:
         """Whether another connection can be opened in time, or is refused."""
         try:
-            self._connect(self._instance.maintenance_database).close()
+            self._connections.another().close()
         except NoAnswer:
             return False
         except (VyaBackupDBError, psycopg.Error):
@@ -278,12 +275,12 @@ class PostgreSQLConnector:
         Raises Refused where the server does not take the definition.
         """
         wanted = _as_ours(definition)
-        self._leave(database)
+        self._connections.leave(database)
         version = self._main.info.server_version
         if wanted is not None and version < definitions.PROVIDER_SINCE.get(wanted.locale_provider, 0):
             raise Refused(
-                f"{self._where}: PostgreSQL {self.facts.version} knows no database with the locale provider "
-                f"{wanted.locale_provider}, which {database} has",
+                f"{self._connections.where}: PostgreSQL {self.facts.version} knows no database with the "
+                f"locale provider {wanted.locale_provider}, which {database} has",
                 cure="restore onto a newer server, or create an empty database with another locale first",
             )
         with self._errors(Refused, f"database {database} cannot be created"):
@@ -298,11 +295,11 @@ class PostgreSQLConnector:
 
     def drop(self, database: str) -> None:
         """Drop the database. Raises Refused, naming them, where others are connected to it."""
-        self._leave(database)
+        self._connections.leave(database)
         with self._errors(Refused, f"database {database} cannot be dropped"):
             if others := connected(self._main, database):
                 raise Refused(
-                    f"{self._where}: database {database} is in use by {preflight.listed(others)}",
+                    f"{self._connections.where}: database {database} is in use by {preflight.listed(others)}",
                     cure="end these sessions first",
                 )
             name = sql.Identifier(database)
@@ -311,7 +308,7 @@ class PostgreSQLConnector:
 
     def session(self, database: str) -> PostgreSQLSession:
         """Open another connection, for executing a script in the database."""
-        connection = connect(self._instance, self._credential, database, application=f"{_OURS} restore")
+        connection = connect(self._instance, self._credential, database, application=f"{OURS} restore")
         return PostgreSQLSession(connection, database)
 
     def complete(self, database: str, definition: DatabaseDefinition) -> None:
@@ -354,70 +351,13 @@ class PostgreSQLConnector:
             lambda: self._main, self._errors, self.facts, self._instance, self._credential
         )
 
-    # ------------------------------------------------------------------ connections
-
     @property
-    def _where(self) -> str:
-        return f"{self._instance.id} ({where(self._instance)})"
+    def _main(self) -> Connection:
+        return self._connections.main
 
     @property
     def _is_superuser(self) -> bool:
         return self.facts.settings["superuser"] == "on"
-
-    def _connect(self, database: str) -> Connection:
-        connection = connect(self._instance, self._credential, database, application=_OURS)
-        connection.execute(b"SET search_path TO ''")  # names are shown with their schema
-        wait = sql.Literal(lock_wait(self._instance))
-        connection.execute(sql.SQL("SET lock_timeout TO {}").format(wait))
-        return connection
-
-    def _in(self, database: str) -> Connection:
-        """Give the connection to a database; it is kept until another one is asked for."""
-        if self._main.info.dbname == database:
-            return self._main
-        if self._work is None or self._work.closed or self._work.info.dbname != database:
-            self._leave_work()
-            self._work = self._connect(database)
-        return self._work
-
-    def _leave_work(self) -> None:
-        if self._work is not None:
-            self._work.close()
-            self._work = None
-
-    def _leave(self, database: str) -> None:
-        """Have no connection to the database; where it is the one for maintenance, take another for that."""
-        self._leave_work()
-        if self._main.info.dbname != database:
-            return
-        elsewhere = "template1" if database == "postgres" else "postgres"
-        other = self._connect(elsewhere)
-        self._main.close()
-        self._main = other
-
-    @contextmanager
-    def _errors(self, kind: type[VyaBackupDBError], what: str) -> Iterator[None]:
-        """Turn what the driver raises into errors of ours."""
-        try:
-            yield
-        except psycopg.Error as error:
-            if self._main.closed or (self._work is not None and self._work.closed):
-                raise ConnectionFailed(
-                    f"{self._where}: the connection was lost: {server_says(error)}",
-                    cure="look at the server's log",
-                ) from error
-            raise kind(f"{self._where}: {what}: {server_says(error)}", cure=_cure(error)) from error
-        except UnicodeEncodeError as error:
-            raise kind(f"{self._where}: {what}: the name is not UTF-8") from error
-
-
-def _cure(error: psycopg.Error) -> str | None:
-    if isinstance(error, psycopg.errors.CharacterNotInRepertoire | psycopg.errors.UntranslatableCharacter):
-        return (
-            "the name of a role that has to do with it, or a comment, was written in a database of another "
-            "encoding, and no script can say it here: give it another one (ALTER ROLE ... RENAME TO ...)"
-        )
-    return None
 
 
 def _as_ours(definition: DatabaseDefinition | None) -> PostgreSQLDefinition | None:
