@@ -55,6 +55,7 @@ class Queries:
         seconds = max(1, int(self.instance.lock_wait.total_seconds()))
         settings = [
             "sql_mode = ''",
+            "time_zone = '+00:00'",
             "sql_quote_show_create = 1",
             "autocommit = 1",
             f"lock_wait_timeout = {seconds}",

@@ -6,7 +6,6 @@ and 11.8, found by comparing the stored bytes before a dump and after its restor
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,9 @@ from typing import Final
 
 from vya_backupdb.engines.mysql.facts import is_mariadb
 from vya_backupdb.engines.mysql.listing import Table
-from vya_backupdb.engines.mysql.queries import DENIED, Queries, QueryError
+from vya_backupdb.engines.mysql.preflight.generated import generated_suspects
+from vya_backupdb.engines.mysql.preflight.suspects import Suspect, holds_changed
+from vya_backupdb.engines.mysql.queries import Queries
 from vya_backupdb.engines.mysql.quoting import identifier
 from vya_backupdb.model import Finding, ServerFacts, Severity
 
@@ -37,10 +38,6 @@ LOSSY_SETS: Final = (
 """Character sets with bytes that do not come back from utf8mb4. Found by sending every code of every set
 there and back; all others return whole."""
 
-_STORED: Final = re.compile(
-    r"^  `((?:[^`]|``)*)` .* GENERATED ALWAYS AS \((.*?)\) STORED(?: |,?$)", re.MULTILINE
-)
-
 _PATIENCE: Final = 10.0
 """Seconds for looking at the values of one database."""
 
@@ -50,7 +47,7 @@ class _Kind:
     """One way in which values change."""
 
     changed: str
-    """A condition on a `{column}` of a character `{charset}`, or made by an `{expression}`."""
+    """A condition on a `{column}` of a character `{charset}`; empty where it is not about one column."""
     what: str
     cure: str
 
@@ -76,11 +73,21 @@ _KINDS: Final = {
         "JSON documents hold decimals, dates or binary values, which return as doubles and strings",
         "keep such values in columns of their own, or as strings",
     ),
-    "generated": _Kind(
-        "NOT CAST(CONVERT({column} USING utf8mb4) AS BINARY)"
-        " <=> CAST(CONVERT(({expression}) USING utf8mb4) AS BINARY)",
+    "backslashes": _Kind(
+        "",
         "generated values were computed under NO_BACKSLASH_ESCAPES, and are computed anew without it",
         "write their expressions without backslashes (CHAR(92))",
+    ),
+    "times": _Kind(
+        "",
+        "generated values were computed in another time zone than UTC, in which a restore computes them anew",
+        "after a restore, in a session with their time zone: ALTER TABLE {table} FORCE, ALGORITHM=COPY",
+    ),
+    "index": _Kind(
+        "",
+        "values of another time zone than UTC, in which a restore computes them anew: sessions in another "
+        "time zone will not find rows by them",
+        "after a restore, in a session with their time zone: ALTER TABLE {table} FORCE, ALGORITHM=COPY",
     ),
     "enum": _Kind(
         "{column} + 0 = 0",
@@ -100,35 +107,31 @@ def changed_values(
     known = {table.name: table for table in tables if table.kind == "table"}
     deadline = time.monotonic() + _PATIENCE
     found: dict[tuple[str, str, bool], list[str]] = {}
+    gone: set[tuple[str, str]] = set()
     for suspect in _suspects(queries, facts, database):
         if suspect.table in known:
             rows = f"{identifier(database)}.{identifier(suspect.table)}"
             if known[suspect.table].versioned:
                 rows += " FOR SYSTEM_TIME ALL"
             seconds = deadline - time.monotonic()
-            changed = _holds_changed(queries, facts, rows, suspect, seconds) if seconds > 0 else None
+            changed = holds_changed(queries, facts, rows, suspect, seconds) if seconds > 0 else None
+            if changed is False and any((suspect.table, source) in gone for source in suspect.follows):
+                changed = True
             if changed is not False:
-                found.setdefault((suspect.table, suspect.kind, changed is None), []).append(suspect.column)
-    for (table, kind, unseen), columns in found.items():
+                gone.add((suspect.table, suspect.name))
+                names = found.setdefault((suspect.table, suspect.kind, changed is None), [])
+                names += [suspect.name] if suspect.name not in names else []
+    for (table, kind, unseen), names in found.items():
         doubt = "not all values could be looked at; it may be that " if unseen else ""
         yield Finding(
             Severity.WARNING,
-            f"{table} ({', '.join(columns)}): {doubt}{_KINDS[kind].what}",
+            f"{table} ({', '.join(names)}): {doubt}{_KINDS[kind].what}",
             object=table,
-            cure=_KINDS[kind].cure,
+            cure=_KINDS[kind].cure.format(table=identifier(table)),
         )
 
 
-@dataclass(frozen=True)
-class _Suspect:
-    table: str
-    column: str
-    kind: str
-    charset: str = ""
-    expression: str = ""
-
-
-def _suspects(queries: Queries, facts: ServerFacts, database: str) -> Iterator[_Suspect]:
+def _suspects(queries: Queries, facts: ServerFacts, database: str) -> Iterator[Suspect]:
     """Give the columns whose values might change. Generated values are made anew by a restore."""
     sets = ", ".join(f"'{name}'" for name in LOSSY_SETS)
     json = "" if is_mariadb(facts) else "'json', "  # on MariaDB it is text
@@ -142,51 +145,8 @@ def _suspects(queries: Queries, facts: ServerFacts, database: str) -> Iterator[_
         database,
     )
     for table, column, data_type, charset in rows:
-        if charset in LOSSY_SETS:
-            yield _Suspect(str(table), str(column), "text", str(charset))
-        if data_type in _KINDS:
-            yield _Suspect(str(table), str(column), str(data_type), str(charset))
-    if not is_mariadb(facts):
-        yield from _with_backslashes(queries, database)
-
-
-def _with_backslashes(queries: Queries, database: str) -> Iterator[_Suspect]:
-    """Give the stored generated columns whose expressions hold a backslash.
-
-    MySQL reads it as the sql_mode of whoever opens a table says, not of who made the table.
-    information_schema garbles what is not ASCII in an expression (found with 9.7).
-    """
-    tables = queries.rows(
-        "SELECT DISTINCT table_name FROM information_schema.columns WHERE table_schema = %s"
-        " AND extra LIKE %s AND LOCATE(%s, generation_expression) > 0 ORDER BY table_name",
-        database,
-        "%STORED GENERATED%",
-        "\\\\",
-    )
-    for (table,) in tables:
-        try:
-            made = queries.rows(f"SHOW CREATE TABLE {identifier(database)}.{identifier(str(table))}")[0][1]
-        except QueryError as error:
-            if error.code not in DENIED:
-                raise
-            continue
-        for column, expression in _STORED.findall(str(made)):
-            if "\\" in expression:
-                yield _Suspect(str(table), column.replace("``", "`"), "generated", expression=expression)
-
-
-def _holds_changed(
-    queries: Queries, facts: ServerFacts, rows: str, suspect: _Suspect, seconds: float
-) -> bool | None:
-    """Whether one value of a column changes; None where that cannot be seen in so many seconds."""
-    limit, hint = "", f" /*+ MAX_EXECUTION_TIME({int(seconds * 1000) + 1}) */"
-    if is_mariadb(facts):
-        limit, hint = f"SET STATEMENT max_statement_time = {seconds:.3f} FOR ", ""
-    condition = _KINDS[suspect.kind].changed.format(
-        column=identifier(suspect.column), charset=suspect.charset, expression=suspect.expression
-    )
-    try:
-        return bool(queries.rows(f"{limit}SELECT{hint} 1 FROM {rows} WHERE {condition} LIMIT 1"))
-    except QueryError as error:
-        # What may not be read is named as such elsewhere.
-        return False if error.code in DENIED else None
+        kinds = ["text"] if charset in LOSSY_SETS else []
+        for kind in [*kinds, *({str(data_type)} & set(_KINDS))]:
+            condition = _KINDS[kind].changed.format(column=identifier(str(column)), charset=charset)
+            yield Suspect(str(table), str(column), kind, condition)
+    yield from generated_suspects(queries, facts, database)

@@ -1,0 +1,52 @@
+"""A column that may hold values which do not come back, and the question whether it does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vya_backupdb.engines.mysql.facts import is_mariadb
+from vya_backupdb.engines.mysql.queries import DENIED, Queries, QueryError
+from vya_backupdb.engines.mysql.quoting import identifier
+from vya_backupdb.model import ServerFacts
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """A column or an index whose values might change."""
+
+    table: str
+    name: str
+    """Of the column; `index k` for an index."""
+    kind: str
+    condition: str
+    """What is true of a row that changes."""
+    follows: frozenset[str] = frozenset()
+    """The columns from which its values are computed: it changes with them."""
+
+
+@dataclass(frozen=True)
+class IndexSuspect(Suspect):
+    """An index over a virtual column: what it holds is compared with what is computed now."""
+
+    index: str = ""
+    column: str = ""
+
+
+def holds_changed(
+    queries: Queries, facts: ServerFacts, rows: str, suspect: Suspect, seconds: float
+) -> bool | None:
+    """Whether one value of a suspect changes; None where that cannot be seen in so many seconds."""
+    limit, hint = "", f" /*+ MAX_EXECUTION_TIME({int(seconds * 1000) + 1}) */"
+    if is_mariadb(facts):
+        limit, hint = f"SET STATEMENT max_statement_time = {seconds:.3f} FOR ", ""
+    where = f"{rows} WHERE {suspect.condition}"
+    if isinstance(suspect, IndexSuspect):
+        # An index that holds the column is read alone; without one the values are computed.
+        values = f"SELECT SUM(CRC32({identifier(suspect.column)})) FROM {rows}"  # noqa: S608
+        kept = f"{values} FORCE INDEX ({identifier(suspect.index)})"
+        where = f"DUAL WHERE NOT ({kept}) <=> ({values} USE INDEX ())"
+    try:
+        return bool(queries.rows(f"{limit}SELECT{hint} 1 FROM {where} LIMIT 1"))
+    except QueryError as error:
+        # What may not be read is named as such elsewhere.
+        return False if error.code in DENIED else None
