@@ -14,6 +14,7 @@ from typing import Final
 from vya_backupdb.engines.mysql.facts import is_mariadb
 from vya_backupdb.engines.mysql.listing import Table
 from vya_backupdb.engines.mysql.preflight.generated import generated_suspects
+from vya_backupdb.engines.mysql.preflight.members import member_suspects
 from vya_backupdb.engines.mysql.preflight.suspects import Suspect, holds_changed
 from vya_backupdb.engines.mysql.queries import Queries
 from vya_backupdb.engines.mysql.quoting import identifier
@@ -94,6 +95,16 @@ _KINDS: Final = {
         "values outside of the ENUM's list return as its member ''",
         "set them to a member of the list, or to NULL",
     ),
+    "alike": _Kind(
+        "",
+        "values return as another member of the list, which is the same under the column's collation",
+        "make the members differ, or give the columns a collation that tells them apart (utf8mb4_bin)",
+    ),
+    "unwritten": _Kind(
+        "",
+        "values return as '', for the server writes their members with `?`",
+        "name the members without characters of four bytes (emoji)",
+    ),
 }
 
 
@@ -149,4 +160,5 @@ def _suspects(queries: Queries, facts: ServerFacts, database: str) -> Iterator[S
         for kind in [*kinds, *({str(data_type)} & set(_KINDS))]:
             condition = _KINDS[kind].changed.format(column=identifier(str(column)), charset=charset)
             yield Suspect(str(table), str(column), kind, condition)
+    yield from member_suspects(queries, database)
     yield from generated_suspects(queries, facts, database)
