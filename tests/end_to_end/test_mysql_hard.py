@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from scripts.sample.clients import create_database, plain_dump, run_sql
+from tests.integration.mysql_support import install_archive
 from tests.values import checksums
 from vya_backupdb.catalog.record import read_record
 
@@ -139,6 +140,25 @@ def test_document_ids_are_loaded_in_order_whatever_the_number_of_sessions(site: 
     assert site.backup(hard)["warnings"] == []
     site.restore(hard, "--jobs", "4")
     assert checksums(site.target, hard) == checksums(site.source, hard)
+
+
+@pytest.mark.limitation("mysql-archive-numbers")
+def test_archive_tables_are_loaded_in_order_whatever_the_number_of_sessions(site: Site, hard: str) -> None:
+    if site.source.flavour == "mariadb":
+        for server in (site.source, site.target):
+            install_archive(server)
+    rows = ", ".join(f"({1 + 7 * i}, REPEAT('a', 1 << 20))" for i in range(60))
+    run_sql(
+        site.source,
+        "CREATE TABLE a (id int NOT NULL AUTO_INCREMENT PRIMARY KEY, t longtext) ENGINE=ARCHIVE;"
+        f"INSERT INTO a VALUES {rows}",
+        hard,
+    )
+    (warning,) = site.backup(hard)["warnings"]
+    assert "a (ARCHIVE)" in warning
+    site.restore(hard, "--jobs", "4")
+    assert checksums(site.target, hard) == checksums(site.source, hard)
+    assert plain_dump(site.target, hard) == plain_dump(site.source, hard)
 
 
 # ---------------------------------------------------------------------------- told, or refused

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from scripts.sample.clients import run_sql
+from scripts.sample.clients import ClientError, run_sql
 from tests.conftest import NewDatabase
 from tests.values import checksums
 from vya_backupdb.config.models import Dump, Instance
@@ -100,6 +100,14 @@ def privilege_findings(findings: tuple[Finding, ...]) -> list[Finding]:
 def only_on(server: ScratchServer, flavour: str) -> None:
     if server.flavour != flavour:
         pytest.skip(f"{flavour} only")
+
+
+def install_archive(server: ScratchServer) -> None:
+    """Give a MariaDB server the engine ARCHIVE, which MySQL has."""
+    try:
+        run_sql(server, "INSTALL PLUGIN IF NOT EXISTS archive SONAME 'ha_archive'")
+    except ClientError as error:
+        pytest.skip(f"no engine ARCHIVE here: {error}")
 
 
 def write(path: Path, content: bytes) -> Path:

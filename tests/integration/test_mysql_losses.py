@@ -7,7 +7,7 @@ import pytest
 from scripts.sample.clients import run_sql
 from tests.conftest import NewDatabase
 from tests.integration.mysql_script_support import connect
-from tests.integration.mysql_support import account, dumped, only_on, plan_of, restored, trip
+from tests.integration.mysql_support import account, dumped, install_archive, only_on, plan_of, restored, trip
 from vya_backupdb.engines.mysql.preflight import losses
 from vya_backupdb.engines.mysql.preflight.losses import LOSSY_SETS
 from vya_backupdb.model import Severity
@@ -275,6 +275,28 @@ def test_rows_that_break_a_check_constraint_come_back(
         "SET check_constraint_checks = OFF; INSERT INTO c VALUES (-1), (1000)",
     )
     assert made.same_values
+
+
+@pytest.mark.limitation("mysql-archive-numbers")
+def test_rows_of_archive_tables_come_back(mysql_server: ScratchServer, new_database: NewDatabase) -> None:
+    if mysql_server.flavour == "mariadb":
+        install_archive(mysql_server)
+    column = "int AUTO_INCREMENT PRIMARY KEY COMMENT ') ENGINE=ARCHIVE AUTO_INCREMENT=9'"
+    made = trip(
+        mysql_server,
+        new_database,
+        f"CREATE TABLE a (`x\n) ENGINE=ARCHIVE AUTO_INCREMENT=9` {column}, b int) ENGINE=ARCHIVE COMMENT 'c';"
+        "INSERT INTO a VALUES (5, 1), (20, 2); INSERT INTO a (b) VALUES (3);"
+        f"CREATE TABLE i (`x\n) ENGINE=ARCHIVE AUTO_INCREMENT=9` {column}) ENGINE=InnoDB AUTO_INCREMENT=50",
+    )
+    assert made.same_values
+    added = "INSERT INTO a (b) VALUES (4); INSERT INTO i VALUES (NULL); SELECT LAST_INSERT_ID();"
+    assert run_sql(
+        mysql_server, f"{added} SELECT MAX(`x\n) ENGINE=ARCHIVE AUTO_INCREMENT=9`) FROM a", made.copy
+    ).split() == ["50", "22"]
+    shown = run_sql(mysql_server, "SHOW CREATE TABLE a", made.copy)
+    assert "COMMENT ') ENGINE=ARCHIVE AUTO_INCREMENT=9'" in shown
+    assert "COMMENT='c'" in shown
 
 
 @pytest.mark.limitation("mysql-histograms")

@@ -61,7 +61,7 @@ def test_values_that_come_back_as_their_members_are_not_named(
         new_database,
         "SET sql_mode = ''; CREATE TABLE e (a enum('a', 'A') COLLATE utf8mb4_general_ci,"
         " b enum('a', 'A') COLLATE utf8mb4_bin, c set('e', 'é', '?') COLLATE utf8mb4_bin,"
-        " d enum('a?', '?', 'it''s\\\\') CHARACTER SET latin1, f enum('é', 'E', 'e') CHARACTER SET binary,"
+        " d enum('é?', '?', 'it''s\\\\') CHARACTER SET latin1, f enum('é', 'E', 'e') CHARACTER SET binary,"
         " g set('?', '', 'x') CHARACTER SET utf8mb3 COLLATE utf8mb3_bin);"
         "INSERT INTO e VALUES (1, 2, 3, 1, 1, 1), (NULL, 1, 7, 3, 3, 7), (1, 1, 0, 2, 2, 2)",
     )

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from vya_backupdb.engines.mysql.restore.rewriting import (
+    counted_by_rows,
     keeping_dates,
     kept_disabled,
     trigger_here,
@@ -84,6 +85,8 @@ def _statement(section: Section, part: Part) -> _Pair | None:
             text = unwrapped(text, part.modes)
             if made.kind == "event":
                 text, later = kept_disabled(text, part.modes)
+        elif made.verb == "CREATE" and made.kind == "table":
+            text = counted_by_rows(text, part.modes)
         if made.kind == "trigger":
             text = trigger_here(text, part.modes)
         elif made.verb == "ALTER" and made.kind in ("database", "schema"):

@@ -1,6 +1,8 @@
 """Statements that are executed in another form than they are written.
 
 - The header's sql_mode lets a server take any date for a valid one that has 31 days at most.
+- ARCHIVE takes no row whose number is not above the table's AUTO_INCREMENT (1022), which stands in its CREATE
+  TABLE as it was after the last row (MySQL 9.7, MariaDB 10.11 and 11.8). Without it the rows count it up.
 - Triggers and events stand in conditional comments (`/*!50003 CREATE*/ ... */`). Their bodies may hold
   comments, and may end in a line comment that hides the closing `*/`; without the wrapping they are exact.
 - MariaDB keeps a trigger's text as it was typed: `CREATE TRIGGER db.name ... ON db.table`, which in a copy
@@ -22,6 +24,9 @@ from typing import Final
 from vya_backupdb.engines.mysql.script.modes import Modes
 from vya_backupdb.engines.mysql.script.tokens import Piece, Token, tokens, unquoted
 from vya_backupdb.model import Span
+
+_ARCHIVE: Final = b"ENGINE=ARCHIVE"
+"""How the servers write it."""
 
 _HEAD: Final = 32
 """Pieces of a CREATE in which its definer stands: only OR REPLACE, ALGORITHM and the like come before."""
@@ -53,6 +58,18 @@ def keeping_dates(text: bytes) -> bytes:
     return text.replace(
         b"SQL_MODE='NO_AUTO_VALUE_ON_ZERO'", b"SQL_MODE='NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES'"
     )
+
+
+def counted_by_rows(text: bytes, modes: Modes) -> bytes:
+    """Give CREATE TABLE so that the rows of an ARCHIVE table are taken: without its AUTO_INCREMENT."""
+    if _ARCHIVE not in text:
+        return text
+    pieces = list(tokens(text, modes))
+    words = [_word(text, piece) for piece in pieces]
+    for first in range(len(pieces) - 5):
+        if words[first] == "ENGINE" and words[first + 2 : first + 4] == ["ARCHIVE", "AUTO_INCREMENT"]:
+            return text[: pieces[first + 2][2]] + text[pieces[first + 5][2] :]
+    return text
 
 
 def without_database(text: bytes, modes: Modes) -> bytes:

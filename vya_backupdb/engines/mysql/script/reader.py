@@ -24,8 +24,10 @@ Measured: with 16 MiB files are 0.01 % smaller, and a backup takes 50 MiB of mem
 
 _TRAILER = re.compile(rb"^-- Dump completed", re.MULTILINE)
 _WRAPPING = re.compile(rb"/\*M?!\d*+ ?+")
-_DOCUMENT_ID: Final = b"`FTS_DOC_ID`"
-"""A column that numbers the documents of a full-text index: InnoDB refuses rows (182) that run far ahead."""
+_NUMBERED: Final = (b"`FTS_DOC_ID`", b"ENGINE=ARCHIVE")
+"""What stands in the CREATE TABLE of tables that take rows only in the order of their numbers: a column that
+numbers the documents of a full-text index, of which InnoDB refuses those that run far ahead (182), and an
+engine that refuses a number below the last one (1022)."""
 _KINDS: Final = {
     Place.HEADER: SectionKind.HEADER,
     Place.SCHEMA: SectionKind.SCHEMA,
@@ -231,7 +233,7 @@ class MySQLScriptReader:
         made = part.meaning.definition
         if made is not None and (made.verb, made.kind) == ("CREATE", "table"):
             unit = part.unit
-            if self._buffer.find(_DOCUMENT_ID, unit.text_start, unit.text_end) >= 0:
+            if any(self._buffer.find(mark, unit.text_start, unit.text_end) >= 0 for mark in _NUMBERED):
                 self._in_order.add(made.name)
 
     def _note_hidden_end(self, part: Part) -> None:
