@@ -15,7 +15,7 @@ from vya_backupdb.config.models import Instance
 from vya_backupdb.credentials.vault import Credential
 from vya_backupdb.engines.postgresql.connector import PostgreSQLConnector
 from vya_backupdb.engines.postgresql.engine import ENGINE
-from vya_backupdb.model import Action, Finding, Section, SectionKind, Verdict
+from vya_backupdb.model import Action, Finding, Section, SectionKind, Severity, Verdict
 from vya_backupdb.scratch import ScratchServer
 
 
@@ -129,3 +129,23 @@ def whats(findings: object) -> list[str]:
     """Give the texts of findings."""
     assert isinstance(findings, list | tuple)
     return [finding.what for finding in findings if isinstance(finding, Finding)]
+
+
+def findings(server: ScratchServer, database: str) -> list[Finding]:
+    """Give what is found in a database before it is dumped: what stands in no dump's way."""
+    with connected(server) as connector:
+        found = list(connector.plan(database).findings)
+    assert {finding.severity for finding in found} <= {Severity.NOTE, Severity.WARNING}
+    assert all(finding.object and finding.cure for finding in found)
+    return found
+
+
+def restored(server: ScratchServer, database: str, copy: str) -> None:
+    """Dump a database and restore it into an empty one of the same server."""
+    with connected(server) as connector:
+        load(connector, copy, dump(server, database).script)
+
+
+def both(server: ScratchServer, database: str, copy: str, query: str) -> tuple[str, str]:
+    """Give the answers of a database and of its copy."""
+    return run_sql(server, query, database).rstrip("\n"), run_sql(server, query, copy).rstrip("\n")

@@ -8,9 +8,9 @@ import pytest
 
 from scripts.sample.clients import ClientError, drop_database, run_sql
 from tests.conftest import choose
-from tests.integration.postgresql_support import connected, dump, load, role, whats
+from tests.integration.postgresql_support import both, dump, findings, restored, role, whats
 from vya_backupdb.errors import StatementFailed
-from vya_backupdb.model import Finding, Severity
+from vya_backupdb.model import Severity
 from vya_backupdb.scratch import ScratchServer, start
 
 pytestmark = pytest.mark.postgresql
@@ -25,23 +25,6 @@ def database(postgresql: ScratchServer, new_database: Callable[..., str]) -> str
 def copy(postgresql: ScratchServer, new_database: Callable[..., str]) -> str:
     """An empty database to restore into."""
     return new_database(postgresql)
-
-
-def findings(server: ScratchServer, database: str) -> list[Finding]:
-    with connected(server) as connector:
-        found = list(connector.plan(database).findings)
-    assert {finding.severity for finding in found} <= {Severity.NOTE, Severity.WARNING}
-    assert all(finding.object and finding.cure for finding in found)
-    return found
-
-
-def restored(server: ScratchServer, database: str, copy: str) -> None:
-    with connected(server) as connector:
-        load(connector, copy, dump(server, database).script)
-
-
-def both(server: ScratchServer, database: str, copy: str, query: str) -> tuple[str, str]:
-    return run_sql(server, query, database).rstrip("\n"), run_sql(server, query, copy).rstrip("\n")
 
 
 # ---------------------------------------------------------------------------- the system's and extensions'
@@ -285,45 +268,6 @@ def test_an_extension_that_comes_back_as_another_roles_is_named(
 # ---------------------------------------------------------------------------- tables
 
 
-@pytest.mark.limitation("postgresql-column-order")
-@pytest.mark.parametrize(
-    "child",
-    [
-        "CREATE TABLE child (z int, a int, b text); ALTER TABLE child INHERIT parent",
-        "CREATE TABLE child (b text, a int); ALTER TABLE child INHERIT parent",
-        "CREATE TABLE child (z int DEFAULT 2) INHERITS (parent); ALTER TABLE parent ADD later int",
-    ],
-    ids=["its own first", "another order", "added later"],
-)
-def test_columns_of_an_inheriting_table_come_back_in_another_order_which_is_named(
-    postgresql: ScratchServer, database: str, copy: str, child: str
-) -> None:
-    run_sql(
-        postgresql,
-        f"CREATE TABLE parent (a int, b text); {child}; INSERT INTO child (a, b) VALUES (1, 'x')",
-        database,
-    )
-    restored(postgresql, database, copy)
-    before, after = both(postgresql, database, copy, "SELECT * FROM child")
-    assert sorted(before.split()) == sorted(after.split())
-    assert before != after
-    (found,) = findings(postgresql, database)
-    assert found.object == "public.child"
-
-
-def test_an_inheriting_table_whose_order_stays_is_not_worth_a_word(
-    postgresql: ScratchServer, database: str
-) -> None:
-    run_sql(
-        postgresql,
-        "CREATE TABLE parent (gone int, a int, b text); ALTER TABLE parent DROP gone;"
-        "CREATE TABLE child (z int) INHERITS (parent); CREATE TABLE p (a int, b int) PARTITION BY RANGE (a);"
-        "CREATE TABLE p1 (b int, a int); ALTER TABLE p ATTACH PARTITION p1 DEFAULT",
-        database,
-    )
-    assert findings(postgresql, database) == []
-
-
 @pytest.mark.limitation("postgresql-comments")
 @pytest.mark.parametrize(
     ("on", "name"),
@@ -355,29 +299,6 @@ def test_comments_on_what_is_inherited_are_in_no_dump_and_named(
     assert b"'lost'" not in script
     (found,) = findings(postgresql, database)
     assert found.object == name
-
-
-@pytest.mark.limitation("postgresql-inherited-defaults")
-def test_a_default_that_comes_back_from_further_up_is_named(
-    postgresql: ScratchServer, database: str, copy: str
-) -> None:
-    run_sql(
-        postgresql,
-        "CREATE TABLE a (n int DEFAULT 1, m int DEFAULT 1); CREATE TABLE b () INHERITS (a);"
-        "CREATE TABLE c () INHERITS (b); ALTER TABLE b ALTER n DROP DEFAULT;"
-        "ALTER TABLE ONLY b ALTER m DROP DEFAULT",
-        database,
-    )
-    restored(postgresql, database, copy)
-    before, after = both(
-        postgresql,
-        database,
-        copy,
-        "SELECT atthasdef FROM pg_attribute WHERE attrelid = 'c'::regclass AND attname = 'n'",
-    )
-    assert before == "f"
-    names = [finding.object for finding in findings(postgresql, database)]
-    assert names == ([] if after == "f" else ["n of public.c"])
 
 
 @pytest.mark.limitation("postgresql-refresh-rights")

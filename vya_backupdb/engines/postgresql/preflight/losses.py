@@ -1,7 +1,8 @@
 """What a dump, or its restore, loses without a word though the account may read everything: a query for each.
 
 Each was seen by comparing the catalogs of a database with those of its restored dump. What only a privilege
-keeps out of a dump is in `privileges`; functions that a restore cannot run are in `evaluated`.
+keeps out of a dump is in `privileges`; functions that a restore cannot run are in `evaluated`, and what is
+lost of tables that inherit from others in `inheritance`.
 """
 
 from __future__ import annotations
@@ -295,39 +296,6 @@ LOSSES: Final = (
         "made of functions that pg_dump leaves out, so that a restore takes them for extensions and fails:"
         " language {}",
         "drop them, or make them of functions in a schema of your own",
-    ),
-    Loss(
-        b"""
-        SELECT DISTINCT c.oid::pg_catalog.regclass::text FROM pg_catalog.pg_class c
-        JOIN pg_catalog.pg_inherits i ON i.inhrelid = c.oid
-        JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-        JOIN pg_catalog.pg_attribute b ON b.attrelid = c.oid AND b.attnum > a.attnum AND NOT b.attisdropped
-        LEFT JOIN pg_catalog.pg_attribute pa ON pa.attrelid = i.inhparent AND pa.attname = a.attname
-        LEFT JOIN pg_catalog.pg_attribute pb ON pb.attrelid = i.inhparent AND pb.attname = b.attname
-        WHERE c.relkind = 'r' AND NOT c.relispartition AND b.attinhcount > 0
-            AND (a.attinhcount = 0 OR pa.attnum > pb.attnum)
-        ORDER BY 1
-        """,
-        "their columns come back in another order, those of the parent first (SELECT *, and INSERT without"
-        " names, depend on it): inheriting table {}",
-        "name columns in statements, or make the table anew in the parent's order",
-    ),
-    Loss(
-        b"""
-        WITH RECURSIVE ancestors(child, parent, ancestor) AS (
-            SELECT inhrelid, inhparent, inhparent FROM pg_catalog.pg_inherits
-            UNION
-            SELECT child, parent, inhparent FROM ancestors JOIN pg_catalog.pg_inherits ON inhrelid = ancestor
-        )
-        SELECT DISTINCT pg_catalog.format('%I of %s', a.attname, child::pg_catalog.regclass)
-        FROM ancestors JOIN pg_catalog.pg_class c ON c.oid = child AND NOT c.relispartition
-        JOIN pg_catalog.pg_attribute a ON a.attrelid = child AND a.attinhcount > 0 AND NOT a.atthasdef
-        JOIN pg_catalog.pg_attribute p ON p.attrelid = parent AND p.attname = a.attname AND NOT p.atthasdef
-        JOIN pg_catalog.pg_attribute o ON o.attrelid = ancestor AND o.attname = a.attname AND o.atthasdef
-        WHERE pg_catalog.current_setting('server_version_num')::int >= 160000 ORDER BY 1
-        """,
-        "without a default here, and back with the one of a table further up after a restore: column {}",
-        "after a restore: ALTER TABLE ONLY ... ALTER COLUMN ... DROP DEFAULT",
     ),
     Loss(
         b"""

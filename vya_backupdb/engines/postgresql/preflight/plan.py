@@ -11,6 +11,7 @@ from vya_backupdb.engines.postgresql.connection import Connection
 from vya_backupdb.engines.postgresql.failures import one_line
 from vya_backupdb.engines.postgresql.needed import READS_ALL_SINCE, connect, read_all
 from vya_backupdb.engines.postgresql.preflight.evaluated import evaluated_findings
+from vya_backupdb.engines.postgresql.preflight.inheritance import inheritance_losses
 from vya_backupdb.engines.postgresql.preflight.losses import LOSSES
 from vya_backupdb.model import Finding, PostgreSQLDefinition, ServerFacts, Severity
 
@@ -52,7 +53,7 @@ def shown(finding: Finding) -> Finding:
 
 def database_findings(connection: Connection, facts: ServerFacts) -> Iterator[Finding]:
     """Give what is worth knowing of the connection's database before it is dumped, but the privileges."""
-    for loss in LOSSES:
+    for loss in (*LOSSES, *inheritance_losses(connection)):
         names = [name for (name,) in connection.execute(loss.query)]
         if names:
             yield Finding(loss.severity, loss.what.format(listed(names)), names[0], loss.cure)
