@@ -17,8 +17,8 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from scripts.cleanroom import quickstart
-from scripts.cleanroom.documents import ROOT, commands
+from scripts.cleanroom import ansible, installation, quickstart
+from scripts.cleanroom.documents import ROOT
 from scripts.cleanroom.root import boot, enter, fresh_root
 
 SUITES = ("bookworm", "trixie")
@@ -79,43 +79,18 @@ def say(what: str, seconds: float) -> None:
     print(f"cleanroom: {what} ({seconds:.0f} s)", flush=True)
 
 
-def install() -> str:
-    return f"""
-apt-get update -qq
-apt-get install -qq -y --no-install-recommends python3-venv
-{commands("README.md", "Install")}
-vya-backupdb --version
-vya-backupdb --config /usr/local/share/vya-backupdb/config.example.yaml config validate
-test -e /usr/local/share/man/man1/vya-backupdb-restore.1
-test -e /usr/local/share/bash-completion/completions/vya-backupdb
-"""
-
-
-PACKAGE = """
-make .venv/.ready
-scripts/package
-apt-get install -qq -y --no-install-recommends systemd-standalone-sysusers systemd-standalone-tmpfiles
-apt-get install -qq -y --no-install-recommends ./dist/*.deb
-/usr/bin/vya-backupdb --version
-/usr/bin/vya-backupdb --config /usr/share/doc/vya-backupdb/examples/config.example.yaml config validate
-test "$(stat -c %U:%a /var/backups/vya-backupdb)" = vya-backupdb:700
-test -z "$(dpkg --verify vya-backupdb)"
-test -z "$(find /usr/lib/vya-backupdb -type f -newer /usr/bin/vya-backupdb)" # nothing is compiled anew
-apt-get remove -qq -y vya-backupdb
-test ! -e /usr/lib/vya-backupdb
-"""
-"""docs/installation.md: a Debian package, made here, and gone without a trace."""
-
 STEPS: dict[str, Script] = {
     "demo": lambda: "make demo",
     "test": lambda: 'make test PYTEST="--cov-fail-under=0 $TESTS"',
-    "install": install,
-    "package": lambda: PACKAGE,
+    "install": installation.readme,
+    "ways": installation.ways,
+    "package": installation.package,
     "quickstart": quickstart.installation,
+    "controller": ansible.installation,
 }
 """Name to the commands, in the order in which they are taken."""
 
-BOOTED: dict[str, Script] = {"quickstart": quickstart.services}
+BOOTED: dict[str, Script] = {"quickstart": quickstart.services, "controller": ansible.services}
 """What follows with systemd as the first process."""
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from subprocess import CalledProcessError
 
 import pytest
 
+from tests.installed import required, write_wheels
 from vya_backupdb.model import Flavour
 from vya_backupdb.scratch import ScratchServer
 
@@ -21,6 +24,18 @@ NewServer = Callable[[Flavour, str], ScratchServer]
 def new_server(_servers: NewServer) -> NewServer:
     """`new_server(flavour, purpose)`: servers that only these tests have, which clear them."""
     return lambda flavour, purpose: _servers(flavour, f"documents: {purpose}")
+
+
+@pytest.fixture(scope="session")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with all that pip has to find: what the program needs, Ansible, what builds wheels."""
+    folder = tmp_path_factory.mktemp("wheels")
+    ours = importlib.metadata.distribution("vya-backupdb")
+    write_wheels(folder, required(ours, ("docker", "ed25519", "notify")))
+    for name in ("ansible-core", "hatchling"):
+        other = importlib.metadata.distribution(name)
+        write_wheels(folder, [other, *required(other)])
+    return folder
 
 
 @contextmanager

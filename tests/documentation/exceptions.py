@@ -14,6 +14,8 @@ class Left:
 
     pattern: str
     reason: str
+    step: str | None = None
+    """Of scripts/cleanroom, which executes them."""
 
     def fits(self, text: str) -> bool:
         return re.search(self.pattern, text) is not None
@@ -21,7 +23,11 @@ class Left:
 
 NOT_EXECUTED = (
     Left(r"^make (demo|test)\b", "they run all tests, or start servers of their own; CI runs both"),
-    Left(r"^apt-get ", "there is no network"),
+    Left(r"^make dist$", "it looks what the machine has, and installs the rest", "ways"),
+    Left(r"/opt/(pipx|uv)\b", "neither pipx nor uv is there", "ways"),
+    Left(r"^(make \.venv/\.ready|scripts/package\b)", "they are for a machine of one release", "package"),
+    Left(r"^apt-get install \./", "it changes what the machine shares with this one", "package"),
+    Left(r"^apt-get install -y python3-venv\b", "there is no network", "install"),
     Left(r"^(systemctl|journalctl) ", "no systemd runs as the first process; tests/unit/test_systemd.py"),
 )
 

@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import sysconfig
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -54,13 +53,7 @@ _ENVIRONMENT = {
     "LC_ALL": "C.UTF-8",
     "TERM": "xterm",
     "TMPDIR": "/tmp",
-    # `pip install .` finds what the package needs here, without a network
-    "PYTHONPATH": sysconfig.get_path("purelib"),
-    "PIP_NO_INDEX": "1",
-    "PIP_NO_DEPS": "1",
-    "PIP_NO_BUILD_ISOLATION": "0",
-    "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-    "PIP_ROOT_USER_ACTION": "ignore",
+    "PIP_CONFIG_FILE": "/etc/pip.conf",  # and no other
 }
 
 
@@ -112,6 +105,11 @@ class Machine:
             for name, tool in zip(_TOOLS[server.flavour], tools, strict=True):
                 self.link(f"/usr/local/bin/{name}", tool)
 
+    def offer(self, wheels: Path) -> None:
+        """Let pip find packages in a folder, as there is no network."""
+        settings = ("no-index = true", f"find-links = {wheels}", "compile = false")
+        self.write("/etc/pip.conf", "\n".join(["[global]", *settings, ""]), 0o644)
+
     def rename(self, name: str) -> None:
         """Give the machine another host name."""
         self.ran(f"echo {name} >/proc/sys/kernel/hostname")
@@ -121,7 +119,7 @@ class Machine:
         self.link("/usr/local/bin/vya-backupdb", Path(sys.executable).with_name("vya-backupdb"))
 
     def run(
-        self, commands: Sequence[Command], answer: Answer | None = None, *, seconds: float = 120
+        self, commands: Sequence[Command], answer: Answer | None = None, *, seconds: float = 300
     ) -> list[Said]:
         """Type commands into one shell."""
         self._runs += 1
@@ -167,7 +165,7 @@ def machine() -> Iterator[Machine]:
             )
         stack.callback(_end_all_but, keeper.pid)
         made = Machine(keeper.pid, folder, stack)
-        own = f'#!/bin/sh\nexec {Path(sys.executable).resolve()} "$@"\n'  # for which PYTHONPATH is
+        own = f'#!/bin/sh\nexec {Path(sys.executable).resolve()} "$@"\n'  # that the wheels are for
         made.write("/usr/local/bin/python3", own, 0o755)
         yield made
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -34,6 +34,10 @@ class Reader:
     """Ids of servers that the text takes for granted: empty, configured while a command names them."""
     engine: Flavour | None = None
     """For which a document is read that takes MariaDB as its example; None: for all that it names."""
+    by_hand: Mapping[str, Callable[[], None]] = field(default_factory=dict)
+    """What a text leaves to its reader, by how the command begins that it is done after."""
+    vault: str = field(default="", repr=False)
+    """The password of Ansible's vault."""
     config: dict[str, Any] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
     _variables: dict[str, str] = field(default_factory=dict)
@@ -88,6 +92,9 @@ class Reader:
                 self._variables |= dict(re.findall(r"\b(\w+)=(\S+)", command.text))
         said = self.machine.run(commands, self.answer)
         self.faults += [str(one) for one in said if one.status != 0]
+        for begin, done_by_hand in self.by_hand.items():
+            if any(command.text.startswith(begin) for command in commands):
+                done_by_hand()
         if named:
             self.write_config()
         if any(command.text.startswith("vya-backupdb init") for command in commands):
@@ -110,11 +117,13 @@ class Reader:
             assert said.status == 0, said
 
     def answer(self, command: str, question: str) -> str:
-        """Say yes, an id, or the password of the instance that a command names."""
+        """Say yes, an id, the password of the vault, or that of the instance that a command names."""
         if "y/N" in question or "Y/n" in question:
             return "y"
         if flavour := re.search(r"Its id \[(\w+)\]", question):
             return f"prod-{flavour[1]}"
+        if re.search(r"^ansible-vault |--ask-vault-pass", command):
+            return self.vault
         for name, value in self._variables.items():
             command = command.replace(f"${name}", value)
         username = re.search(r"--username (\w+)", command)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import pytest
 
+from scripts.cleanroom.__main__ import STEPS
 from scripts.sample.clients import run_sql
 
 from .blocks import DOCUMENTS, ROOT, blocks
 from .conftest import NewServer
+from .exceptions import NOT_EXECUTED
 from .machine import HOME, WORK, Machine
 from .reading import Reader
 from .servers import orders, with_shop, without_anything
@@ -23,12 +26,13 @@ ON_SERVERS = (
 ALONE = ("etc/examples/README.md", "docs/deployment.md")
 FOR_EACH_ENGINE = ("docs/disaster-recovery.md",)
 ONE_AFTER_ANOTHER = ("docs/quickstart.md",)
-ELSEWHERE = {
-    "docs/ansible.md": "tests/end_to_end/test_ansible.py",
-    "docs/container.md": "tests/end_to_end/test_container.py",
-    "docs/installation.md": "tests/end_to_end/test_package.py",
+BESIDE = {
+    "docs/ansible.md": "test_ansible.py",
+    "docs/installation.md": "test_installation.py",
 }
-"""What they do is tried there, with other names: it needs Docker, pipx, uv, or another machine."""
+"""Executed by tests beside this one, each with what it needs: an index of packages, a vault."""
+ELSEWHERE = {"docs/container.md": "tests/end_to_end/test_container.py"}
+"""What it does is tried there, with other names: it needs Docker."""
 MADE_FROM_HELP = ("docs/commands.md",)
 """Their examples are those of `--help`: see tests/unit/test_commands.py."""
 
@@ -38,13 +42,30 @@ def test_every_document_with_commands_is_executed() -> None:
         name for name in DOCUMENTS if any(block.language in ("sh", "yaml") for block in blocks(name))
     ]
     read = [*ON_SERVERS, *ALONE, *ONE_AFTER_ANOTHER, *FOR_EACH_ENGINE]
-    assert sorted([*read, *MADE_FROM_HELP, *ELSEWHERE]) == with_commands
+    assert sorted([*read, *MADE_FROM_HELP, *BESIDE, *ELSEWHERE]) == with_commands
     assert [test for test in ELSEWHERE.values() if not (ROOT / test).exists()] == []
+    for document, test in BESIDE.items():
+        assert f'.read("{document}")' in Path(__file__).with_name(test).read_text()
+
+
+def test_what_needs_the_network_is_executed_in_a_clean_room() -> None:
+    commands = [
+        one.text
+        for name in DOCUMENTS
+        for block in blocks(name)
+        if block.language == "sh"
+        for one in block.commands()
+    ]
+    steps = {name: script() for name, script in STEPS.items()}
+    for left in NOT_EXECUTED:
+        for command in filter(left.fits, commands):
+            assert left.step is None or command in steps[left.step]
 
 
 def test_the_commands_of_the_readme_and_of_the_documents_do_what_they_are_for(
-    on_machine: Machine, new_server: NewServer
+    on_machine: Machine, new_server: NewServer, wheels: Path
 ) -> None:
+    on_machine.offer(wheels)
     prod = with_shop("prod-mariadb", new_server("mariadb", "shop"), "127.0.0.2")
     also = with_shop("prod-postgresql", new_server("postgresql", "shop"), "127.0.0.1")
     new = without_anything("new-mariadb", new_server("mariadb", "empty"), "127.0.0.3")
@@ -79,10 +100,11 @@ def test_the_commands_of_the_deployment_do_what_they_are_for(on_machine: Machine
 
 
 def test_the_quickstart_leads_from_nothing_to_a_proved_backup(
-    on_machine: Machine, new_server: NewServer
+    on_machine: Machine, new_server: NewServer, wheels: Path
 ) -> None:
     if shutil.which("systemd-sysusers") is None:
         pytest.skip("systemd is not installed")
+    on_machine.offer(wheels)
     prod = with_shop("prod-mariadb", new_server("mariadb", "shop"), "127.0.0.2")
     on_machine.know(prod)
     on_machine.link("/run/mysqld/mysqld.sock", prod.server.socket)

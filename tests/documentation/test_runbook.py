@@ -29,7 +29,7 @@ def test_the_runbook_brings_back_a_lost_server_a_database_and_a_table(
     flavour: Flavour, on_machine: Machine, new_server: NewServer
 ) -> None:
     lost = with_shop(f"prod-{flavour}", new_server(flavour, "shop"), "127.0.0.2")
-    new = with_an_administrator(f"new-{flavour}", new_server(flavour, "empty"))
+    new = with_an_administrator(f"new-{flavour}", new_server(flavour, "empty"), "127.0.0.3")
     on_machine.with_program()
     on_machine.know(lost, new)
     back_up(on_machine, lost)
@@ -45,9 +45,9 @@ def test_the_runbook_brings_back_a_lost_server_a_database_and_a_table(
     assert run_sql(app, "INSERT INTO orders (id, customer, amount) VALUES (9, 1, 1)", "shop") == ""
 
 
-def with_an_administrator(name: str, server: ScratchServer) -> Known:
+def with_an_administrator(name: str, server: ScratchServer, address: str) -> Known:
     """Make an empty server with the account of step 5."""
-    empty = without_anything(name, server, "127.0.0.3")
+    empty = without_anything(name, server, address)
     password = secrets.token_hex(8)
     if server.flavour == "postgresql":
         made = f"CREATE ROLE admin LOGIN SUPERUSER PASSWORD '{password}'"

@@ -9,14 +9,13 @@ import subprocess
 import sys
 import tarfile
 import zipfile
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from packaging.requirements import Requirement
 
 from scripts.pages import ROOT
+from tests.installed import required
 
 EPOCH = 1_700_000_000
 VERSION = importlib.metadata.version("vya-backupdb")
@@ -113,20 +112,6 @@ def test_the_wheel_runs_with_what_it_says_that_it_needs_and_nothing_else(
     run(command, "--config", str(share / "vya-backupdb" / "config.example.yaml"), "config", "validate")
     assert files(ROOT / "man").items() <= files(share / "man" / "man1").items()
     assert files(ROOT / "etc" / "completions").items() <= files(share).items()
-
-
-def required(
-    distribution: importlib.metadata.Distribution, extras: Iterable[str] = ()
-) -> Iterator[importlib.metadata.Distribution]:
-    """Give what a distribution, with some of its extras, says that it needs, as it is installed here."""
-    for requirement in map(Requirement, distribution.requires or ()):
-        wanted = requirement.marker is None or any(
-            requirement.marker.evaluate({"extra": extra}) for extra in ("", *extras)
-        )
-        if wanted:
-            found = importlib.metadata.distribution(requirement.name)
-            yield found
-            yield from required(found, requirement.extras)
 
 
 def run(*argv: str) -> str:
