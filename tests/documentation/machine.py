@@ -22,7 +22,7 @@ from .servers import Known
 from .terminal import Answer, Said, typed
 
 HOME = "/srv/home"
-WORK = "/srv/vya-backupdb"
+WORK = "/srv/repository"
 """A copy of this repository, where commands are typed."""
 
 # What is written goes to the memory of this machine alone; /tmp is shared, for there the servers are.
@@ -36,10 +36,10 @@ lay() {
 for folder in etc opt usr/local usr/lib/sysusers.d usr/lib/tmpfiles.d var/lib var/log run srv media; do
     [ ! -d "/$folder" ] || lay "$1" "/$folder" "$folder"
 done
-mkdir -p /etc/vya-backupdb /srv/home /srv/vya-backupdb /run/mysqld /run/postgresql
+mkdir -p /etc/vya-backupdb /srv/home /srv/repository /run/mysqld /run/postgresql
 mount -t tmpfs -o mode=0755 tmpfs /etc/vya-backupdb
 mount -t tmpfs -o mode=0755 tmpfs /var/backups
-lay "$1" "$2" srv/vya-backupdb
+lay "$1" "$2" srv/repository
 mount -t tmpfs tmpfs /run/mysqld
 mount -t tmpfs tmpfs /run/postgresql
 echo machine > /proc/sys/kernel/hostname

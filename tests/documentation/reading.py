@@ -38,6 +38,8 @@ class Reader:
     """What a text leaves to its reader, by how the command begins that it is done after."""
     vault: str = field(default="", repr=False)
     """The password of Ansible's vault."""
+    seconds: float = 300
+    """That commands of one paragraph have."""
     config: dict[str, Any] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
     _variables: dict[str, str] = field(default_factory=dict)
@@ -90,7 +92,7 @@ class Reader:
         for command in commands:
             if command.text.startswith("export "):
                 self._variables |= dict(re.findall(r"\b(\w+)=(\S+)", command.text))
-        said = self.machine.run(commands, self.answer)
+        said = self.machine.run(commands, self.answer, seconds=self.seconds)
         self.faults += [str(one) for one in said if one.status != 0]
         for begin, done_by_hand in self.by_hand.items():
             if any(command.text.startswith(begin) for command in commands):

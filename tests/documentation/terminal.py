@@ -52,8 +52,9 @@ def typed(
     next shell goes on with the variables and the working directory that one beside it left.
     """
     script, variables = folder / "script", folder.parent / "variables"
+    lines = ["shopt -s expand_aliases"]
     # the shell's own cannot be set, which it says
-    lines = [f'[ ! -r {variables} ] || {{ . {variables} 2>/dev/null; cd "$PWD"; }}']
+    lines += [f'[ ! -r {variables} ] || {{ . {variables} 2>/dev/null; cd "$PWD"; }}']
     lines.append(f"exec 9>{folder}/statuses")
     for number, command in enumerate(commands):
         lines.append(f"printf '{_MARK}{number}{_MARK}' >&2")

@@ -10,7 +10,7 @@ import pytest
 from scripts.cleanroom.__main__ import STEPS
 from scripts.sample.clients import run_sql
 
-from .blocks import DOCUMENTS, ROOT, blocks
+from .blocks import DOCUMENTS, blocks
 from .conftest import NewServer
 from .exceptions import NOT_EXECUTED
 from .machine import HOME, WORK, Machine
@@ -28,11 +28,10 @@ FOR_EACH_ENGINE = ("docs/disaster-recovery.md",)
 ONE_AFTER_ANOTHER = ("docs/quickstart.md",)
 BESIDE = {
     "docs/ansible.md": "test_ansible.py",
+    "docs/container.md": "test_container.py",
     "docs/installation.md": "test_installation.py",
 }
-"""Executed by tests beside this one, each with what it needs: an index of packages, a vault."""
-ELSEWHERE = {"docs/container.md": "tests/end_to_end/test_container.py"}
-"""What it does is tried there, with other names: it needs Docker."""
+"""Executed by tests beside this one, each with what it needs: an index of packages, a vault, Docker."""
 MADE_FROM_HELP = ("docs/commands.md",)
 """Their examples are those of `--help`: see tests/unit/test_commands.py."""
 
@@ -42,8 +41,7 @@ def test_every_document_with_commands_is_executed() -> None:
         name for name in DOCUMENTS if any(block.language in ("sh", "yaml") for block in blocks(name))
     ]
     read = [*ON_SERVERS, *ALONE, *ONE_AFTER_ANOTHER, *FOR_EACH_ENGINE]
-    assert sorted([*read, *MADE_FROM_HELP, *BESIDE, *ELSEWHERE]) == with_commands
-    assert [test for test in ELSEWHERE.values() if not (ROOT / test).exists()] == []
+    assert sorted([*read, *MADE_FROM_HELP, *BESIDE]) == with_commands
     for document, test in BESIDE.items():
         assert f'.read("{document}")' in Path(__file__).with_name(test).read_text()
 
@@ -90,7 +88,7 @@ def test_the_commands_of_the_deployment_do_what_they_are_for(on_machine: Machine
     if shutil.which("systemd-sysusers") is None:
         pytest.skip("systemd is not installed")
     on_machine.with_program()
-    on_machine.write("/srv/vya-backupdb/plain.json", '{"prod-mariadb": {"username": "vya-backupdb"}}')
+    on_machine.write(f"{WORK}/plain.json", '{"prod-mariadb": {"username": "vya-backupdb"}}')
     reader = Reader(on_machine, ())
     reader.config = {"instances": [{"id": "prod-mariadb", "engine": "mariadb", "host": "db.example.net"}]}
     for document in ALONE:

@@ -11,7 +11,7 @@ import subprocess
 import tarfile
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -35,8 +35,11 @@ _FOLDERS = {
 
 
 @contextmanager
-def daemon() -> Iterator[str]:
-    """Run dockerd for the block; give what DOCKER_HOST must be. Skips where that is not possible."""
+def daemon(enter: Sequence[str] = ()) -> Iterator[str]:
+    """Run dockerd for the block; give what DOCKER_HOST must be. Skips where that is not possible.
+
+    `enter`: what it is run by, in namespaces of its own.
+    """
     own = programs()
     search = f"{own}/usr/sbin:{own}/usr/bin:{os.environ['PATH']}"
     dockerd = shutil.which("dockerd", path=search)
@@ -45,7 +48,8 @@ def daemon() -> Iterator[str]:
     folder = Path(tempfile.mkdtemp(prefix="vya-docker-", dir="/tmp"))
     host = f"unix://{folder}/sock"
     argv = [
-        *(dockerd, "--data-root", str(folder / "data"), "--exec-root", str(folder / "exec"), "-H", host),
+        *(*enter, dockerd, "-H", host),
+        *("--data-root", str(folder / "data"), "--exec-root", str(folder / "exec")),
         *("-p", str(folder / "pid"), "--iptables=false", "--ip6tables=false", "--bridge=none"),
     ]
     libraries = ":".join(map(str, own.glob("**/lib/*-linux-gnu")))
