@@ -4,6 +4,7 @@
     scripts/engines.py mysql           # MySQL from Debian unstable: for `make demo` and `make test`
     scripts/engines.py matrix          # all of them: for `make test-matrix`
     scripts/engines.py docker          # a Docker daemon for the tests; installs and starts nothing
+    scripts/engines.py ssh             # an SSH server for the tests, whose package would start a service
     scripts/engines.py plugins         # those of the installed MariaDB, whose package would start a service
     scripts/engines.py --list | --remove
 
@@ -48,12 +49,15 @@ PLUGINS = "mariadb-plugins"
 DOCKER = "docker"
 """A folder of the cache: what the tests need to run a daemon of their own, and to make images."""
 DOCKER_PACKAGES = ("docker.io", "containerd", "runc", "libdevmapper1.02.1", "busybox-static")
+SSH = "ssh"
+"""A folder of the cache: the SSH server of machines that the tests make."""
+SSH_PACKAGES = ("openssh-server",)
 UNUSED = ("dev", "tmp", "var/cache", "var/lib/apt", "var/lib/dpkg", "usr/share/doc", "usr/share/man")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    choices = f"{', '.join(PACKAGES)}, plugins, docker"
+    choices = f"{', '.join(PACKAGES)}, plugins, docker, ssh"
     parser.add_argument("names", nargs="*", help=f"matrix, or some of: {choices}")
     parser.add_argument("--list", action="store_true", help="say what is there")
     parser.add_argument("--again", action="store_true", help="unpack anew what is there already")
@@ -65,6 +69,7 @@ def main() -> int:
         remove(cache() / "scratch")
         remove(cache() / PLUGINS)
         remove(cache() / DOCKER)
+        remove(cache() / SSH)
         return 0
     if options.list:
         for name in PACKAGES:
@@ -72,7 +77,7 @@ def main() -> int:
         return 0
     names = list(PACKAGES) if "matrix" in options.names else options.names
     for name in names:
-        if name not in (*PACKAGES, "plugins", "docker"):
+        if name not in (*PACKAGES, "plugins", "docker", "ssh"):
             parser.error(f"{name}: not one of {choices}")
     folder.mkdir(parents=True, exist_ok=True)
     for name in names:
@@ -82,7 +87,10 @@ def main() -> int:
                 unpack_plugins(cache() / PLUGINS)
             elif name == "docker":
                 if options.again or not (cache() / DOCKER).is_dir():
-                    unpack_docker(cache() / DOCKER)
+                    unpack_programs(cache() / DOCKER, DOCKER_PACKAGES)
+            elif name == "ssh":
+                if options.again or not (cache() / SSH).is_dir():
+                    unpack_programs(cache() / SSH, SSH_PACKAGES)
             elif options.again or not (folder / name / MARK).exists():
                 unpack(folder / name, *PACKAGES[name])
     return 0
@@ -134,17 +142,18 @@ def unpack_plugins(target: Path) -> None:
     open_to_all(target)
 
 
-def unpack_docker(target: Path) -> None:
-    """Take the programs out of their packages. Containers need root rights."""
+def unpack_programs(target: Path, packages: tuple[str, ...]) -> None:
+    """Take programs out of their packages, installing nothing. What they are for needs root rights."""
     if os.geteuid() != 0:
-        sys.exit("engines: a Docker daemon needs root rights")
+        sys.exit(f"engines: {target.name}: what it is for needs root rights")
     if shutil.which("apt-get") is None:
-        sys.exit("engines: the packages of Docker come by apt, which is not here")
+        sys.exit(f"engines: {target.name}: its packages come by apt, which is not here")
     with tempfile.TemporaryDirectory(dir=target.parent) as work:
         Path(work).chmod(0o755)
-        run(("apt-get", "download", *DOCKER_PACKAGES), work)
+        run(("apt-get", "download", *packages), work)
         for package in Path(work).glob("*.deb"):
             run(("dpkg-deb", "--extract", str(package), "root"), work)
+        remove(target)
         (Path(work) / "root").rename(target)
 
 
