@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import secrets
 import subprocess
 import sys
 import sysconfig
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import pytest
+from filelock import FileLock
 
 from vya_backupdb.credentials.keys import generate_key
 from vya_backupdb.scratch import ScratchServer
@@ -50,6 +55,52 @@ exec {PYTHON} "$@"
 """
 
 
+def told_once(
+    tmp_path_factory: pytest.TempPathFactory, name: str, story: Callable[[], dict[str, Any]]
+) -> dict[str, Any]:
+    """Give what happened; the first process that asks plays the story, others wait for its end."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    written = shared / f"story-of-{name}.json"
+    with FileLock(shared / f"story-of-{name}.lock"):
+        if not written.exists():
+            written.write_text(json.dumps(story()))
+    found: dict[str, Any] = json.loads(written.read_text())
+    return found
+
+
+def build(target: Path) -> Path:
+    """Build the wheel."""
+    words = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(target)]
+    subprocess.run(words, cwd=ROOT, check=True, capture_output=True)
+    (wheel,) = target.iterdir()
+    return wheel
+
+
+def encrypt(vault: Path, content: dict[str, Any], environment: Mapping[str, str]) -> None:
+    """Write a vault."""
+    vault.write_text(json.dumps(content))
+    words = [str(Path(sys.executable).with_name("ansible-vault")), "encrypt", str(vault)]
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def command(playbook: str, *words: str, **variables: Any) -> list[str]:
+    """Give what plays a playbook."""
+    given = ["--extra-vars", json.dumps(variables)] if variables else []
+    return [
+        str(Path(sys.executable).with_name("ansible-playbook")),
+        str(PLAYBOOKS / playbook),
+        *words,
+        *given,
+    ]
+
+
+def changes(said: str) -> list[str]:
+    """Give the tasks that changed something."""
+    return re.findall(r"^TASK \[(.*?)\] \*+\n(?:(?!TASK|RUNNING).*\n)*?changed:", said, re.MULTILINE)
+
+
 @dataclass
 class Fleet:
     """What a person at the controller has: inventory, vault, wheel, and two machines."""
@@ -82,14 +133,6 @@ class Fleet:
         of.write("/usr/local/bin/systemctl", SYSTEMCTL)
         of.write("/usr/local/bin/interpreter", INTERPRETER)
 
-    def build(self) -> Path:
-        """Build the wheel."""
-        target = self.folder / "dist"
-        command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(target)]
-        subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-        (wheel,) = target.iterdir()
-        return wheel
-
     def write_inventory(self) -> None:
         """Write the inventory, with an encrypted vault."""
         all_hosts = self.inventory / "group_vars/all"
@@ -105,7 +148,7 @@ class Fleet:
         common = {
             "ansible_connection": "local",
             "ansible_python_interpreter": "/usr/local/bin/interpreter",
-            "vya_backupdb_wheel": str(self.build()),
+            "vya_backupdb_wheel": str(build(self.folder / "dist")),
             "vya_backupdb_python": str(PYTHON),
             "vya_backupdb_packages": [],
             "vya_backupdb_client_packages": [],
@@ -129,18 +172,11 @@ class Fleet:
         """Write what is secret, encrypted."""
         logins = {"prod": {"username": "ansible_backup", "password": self.password}}
         target = {"username": self.target.superuser, "password": self.target.password}
-        vault = self.inventory / "group_vars/all/vault.yml"
-        vault.write_text(
-            json.dumps({"vault_key": self.key, "vault_one": logins, "vault_two": {"new": target}})
+        encrypt(
+            self.inventory / "group_vars/all/vault.yml",
+            {"vault_key": self.key, "vault_one": logins, "vault_two": {"new": target}},
+            self.environment(),
         )
-        done = subprocess.run(
-            [Path(sys.executable).with_name("ansible-vault"), "encrypt", str(vault)],
-            env=self.environment(),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
 
     def one(self) -> dict[str, Any]:
         """The machine that backs up."""
@@ -205,17 +241,13 @@ class Fleet:
         self, name: str, on: Machine, playbook: str, *words: str, pipelining: bool = True, **variables: Any
     ) -> None:
         """Run a playbook from the machine itself, and note how it went."""
-        command = [str(Path(sys.executable).with_name("ansible-playbook")), str(PLAYBOOKS / playbook), *words]
-        command += ["--extra-vars", json.dumps(variables)] if variables else []
-        done = on.run(*command, env=self.environment(pipelining=pipelining))
+        done = on.run(*command(playbook, *words, **variables), env=self.environment(pipelining=pipelining))
         recap = re.search(r"^\w+ +: (ok=.*)$", done.stdout, re.MULTILINE)
         counts = dict(re.findall(r"(\w+)=(\d+)", recap[1])) if recap else {}
         self.told[name] = {
             "status": done.returncode,
             "said": done.stdout,
             "changed": int(counts.get("changed", -1)),
-            "changes": re.findall(
-                r"^TASK \[(.*?)\] \*+\n(?:(?!TASK|RUNNING).*\n)*?changed:", done.stdout, re.M
-            ),
+            "changes": changes(done.stdout),
             "handlers": re.findall(r"^RUNNING HANDLER \[vya_backupdb : (.*?)\]", done.stdout, re.MULTILINE),
         }

@@ -5,20 +5,17 @@ One story is played once, however many processes the tests have; each test looks
 
 from __future__ import annotations
 
-import json
-import os
 import secrets
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
-from filelock import FileLock
 
 from scripts.sample.clients import create_database, drop_database, plain_dump, run_sql
 from vya_backupdb.scratch import ScratchServer
 
-from .fleet import CALLS, INTERPRETED, PYTHON, ROOT, Fleet
+from .fleet import CALLS, INTERPRETED, PYTHON, ROOT, Fleet, told_once
 from .machine import Machine, impossible, machine
 
 UNITS = "/etc/systemd/system"
@@ -37,15 +34,11 @@ pytestmark = [
 def told(
     tmp_path_factory: pytest.TempPathFactory, mariadb: ScratchServer, mariadb_target: ScratchServer
 ) -> dict[str, Any]:
-    """What happened; the first process that asks plays the story, others wait for its end."""
-    base = tmp_path_factory.getbasetemp()
-    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    written = shared / "story-of-ansible.json"
-    with FileLock(shared / "story-of-ansible.lock"):
-        if not written.exists():
-            written.write_text(json.dumps(story(tmp_path_factory.mktemp("ansible"), mariadb, mariadb_target)))
-    found: dict[str, Any] = json.loads(written.read_text())
-    return found
+    return told_once(
+        tmp_path_factory,
+        "ansible",
+        lambda: story(tmp_path_factory.mktemp("ansible"), mariadb, mariadb_target),
+    )
 
 
 def story(folder: Path, source: ScratchServer, target: ScratchServer) -> dict[str, Any]:
@@ -246,7 +239,7 @@ def test_check_mode_tells_what_would_change(told: dict[str, Any]) -> None:
 def test_what_changed_is_written_and_the_handlers_run(told: dict[str, Any]) -> None:
     assert told["change"]["status"] == 0, told["change"]["said"]
     assert told["changed"] == [True, True]  # configuration, credentials
-    assert told["change"]["handlers"] == ["Reload systemd", "Restart timers", "Test connections"]
+    assert told["change"]["handlers"] == ["Reload systemd", "Restart timers"]
     assert "daemon-reload" in told["calls of change"]
     assert "restart vya-backupdb-backup@prod.timer" in told["calls of change"]
 

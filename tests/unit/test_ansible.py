@@ -19,7 +19,7 @@ ROLE = ANSIBLE / "roles/vya_backupdb"
 _TASK_KEYS = {
     *("apply", "async", "become", "block", "changed_when", "check_mode", "delay", "delegate_to", "diff"),
     *("environment", "failed_when", "loop", "loop_control", "name", "no_log", "notify", "poll", "register"),
-    *("retries", "tags", "until", "vars", "when"),
+    *("retries", "tags", "throttle", "until", "vars", "when"),
 }
 
 
