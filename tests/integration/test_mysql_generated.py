@@ -9,7 +9,8 @@ import pytest
 
 from scripts.sample.clients import run_sql
 from tests.conftest import NewDatabase
-from tests.integration.mysql_support import only_on, plan_of, trip
+from tests.integration.mysql_support import dumped, only_on, plan_of, restored, trip
+from vya_backupdb.errors import StatementFailed
 from vya_backupdb.model import Severity
 from vya_backupdb.scratch import ScratchServer
 
@@ -148,7 +149,8 @@ def test_stored_values_that_no_time_zone_changes_are_not_named(
         mysql_server,
         new_database,
         f"{_ELSEWHERE} CREATE TABLE t (ts timestamp NULL, a boolean AS (ts IS NULL) STORED, c timestamp AS"
-        f" (ts) STORED, e int AS (SECOND(ts)) STORED); INSERT INTO t (ts) VALUES {_TIMES}",
+        " (ts) STORED, d varchar(9) AS (IF(ts IS NULL, '😀', 'é')) STORED, e int AS (SECOND(ts)) STORED)"
+        f" CHARACTER SET utf8mb4; INSERT INTO t (ts) VALUES {_TIMES}",
     )
     assert made.same_values
     assert made.findings == ()
@@ -192,3 +194,43 @@ def test_an_index_over_an_expression_is_named_where_the_server_has_another_time_
     with _elsewhere(mysql):
         (finding,) = plan_of(mysql, database).findings
     assert finding.what.startswith("t (index k): values of another time zone than UTC")
+
+
+# ---------------------------------------------------------------------------- constraints
+
+
+@pytest.mark.limitation("mysql-checked-times")
+def test_a_constraint_that_rows_break_in_utc_is_a_fault(
+    mysql: ScratchServer, new_database: NewDatabase
+) -> None:
+    database, copy = new_database(mysql), new_database(mysql)
+    run_sql(
+        mysql,
+        f"{_ELSEWHERE} CREATE TABLE t (ts timestamp NULL, s varchar(9), v int AS (HOUR(ts)) VIRTUAL,"
+        " CONSTRAINT `a``b` CHECK (HOUR(ts) <> 16 OR s <=> 'it''s 😀'), CONSTRAINT virtual_ CHECK (v <> 16),"
+        " CONSTRAINT off CHECK (HOUR(ts) <> 16) NOT ENFORCED, CONSTRAINT whole CHECK (SECOND(ts) < 59),"
+        f" CONSTRAINT other CHECK (s <> 'y')); INSERT INTO t (ts) VALUES {_TIMES}",
+        database,
+    )
+    (finding,) = plan_of(mysql, database).findings
+    assert (finding.object, finding.severity) == ("t", Severity.FAULT)
+    assert finding.what.startswith("t (a`b, virtual_): rows do not hold to the CHECK constraint in UTC")
+    with pytest.raises(StatementFailed, match="3819"):
+        restored(mysql, copy, dumped(mysql, database).stdout)
+    for name in ("`a``b`", "virtual_"):
+        run_sql(mysql, f"ALTER TABLE t ALTER CHECK {name} NOT ENFORCED", database)
+    assert plan_of(mysql, database).findings == ()
+    restored(mysql, new_database(mysql), dumped(mysql, database).stdout)
+
+
+def test_a_constraint_over_times_is_no_hindrance_on_mariadb(
+    mariadb: ScratchServer, new_database: NewDatabase
+) -> None:
+    made = trip(
+        mariadb,
+        new_database,
+        f"{_ELSEWHERE} CREATE TABLE t (ts timestamp NULL, CHECK (HOUR(ts) <> 16));"
+        f"INSERT INTO t VALUES {_TIMES}",
+    )
+    assert made.same_values
+    assert made.findings == ()

@@ -14,19 +14,20 @@ from dataclasses import dataclass
 from typing import Final
 
 from vya_backupdb.engines.mysql.facts import is_mariadb
+from vya_backupdb.engines.mysql.preflight.expressions import (
+    NAME,
+    OF_TIME_ZONES,
+    names_in,
+    table_definition,
+)
 from vya_backupdb.engines.mysql.preflight.suspects import IndexSuspect, Suspect
-from vya_backupdb.engines.mysql.queries import DENIED, Queries, QueryError
+from vya_backupdb.engines.mysql.queries import Queries
 from vya_backupdb.engines.mysql.quoting import identifier
 from vya_backupdb.model import ServerFacts
 
-_NAME: Final = r"`((?:[^`]|``)*)`"
-
 _GENERATED: Final = re.compile(
-    rf"^  {_NAME} .* GENERATED ALWAYS AS \((.*?)\) (?:STORED|VIRTUAL)(?: |,?$)", re.MULTILINE
+    rf"^  {NAME} .* GENERATED ALWAYS AS \((.*?)\) (?:STORED|VIRTUAL)(?: |,?$)", re.MULTILINE
 )
-
-_OF_TIME_ZONES: Final = re.compile(r"\b(?:from_unixtime|unix_timestamp|datetime|timestamp)\b", re.IGNORECASE)
-"""What makes a value depend on the time zone without a TIMESTAMP column."""
 
 _EXACT: Final = {
     "decimal": "CAST(({expression}) AS DECIMAL({precision},{scale}))",
@@ -69,7 +70,7 @@ def generated_suspects(queries: Queries, facts: ServerFacts, database: str) -> I
             continue
         if not times and not any(_may_differ(facts, column.expression) for column in columns):
             continue
-        made = _definition(queries, database, table)
+        made = table_definition(queries, database, table)
         expressions = {name.replace("``", "`"): text for name, text in _GENERATED.findall(made)}
         zoned = _depending(expressions, times)
         for column in columns:
@@ -86,7 +87,7 @@ def generated_suspects(queries: Queries, facts: ServerFacts, database: str) -> I
 
 
 def _may_differ(facts: ServerFacts, expression: str) -> bool:
-    return _OF_TIME_ZONES.search(expression) is not None or (
+    return OF_TIME_ZONES.search(expression) is not None or (
         # MySQL reads it as the sql_mode of whoever opens a table says, not of who made the table.
         "\\\\" in expression and not is_mariadb(facts)
     )
@@ -129,21 +130,7 @@ def _key_parts(queries: Queries, facts: ServerFacts, database: str) -> Mapping[s
     return found
 
 
-def _definition(queries: Queries, database: str, table: str) -> str:
-    """Give CREATE TABLE: information_schema garbles what is not ASCII in an expression (found with 9.7)."""
-    try:
-        return str(queries.rows(f"SHOW CREATE TABLE {identifier(database)}.{identifier(table)}")[0][1])
-    except QueryError as error:
-        if error.code not in DENIED:
-            raise
-        return ""
-
-
 # ---------------------------------------------------------------------------- what depends on what
-
-
-def _names(expression: str) -> set[str]:
-    return {name.replace("``", "`").casefold() for name in re.findall(_NAME, expression)}
 
 
 def _depending(expressions: Mapping[str, str], times: set[str]) -> set[str]:
@@ -152,7 +139,7 @@ def _depending(expressions: Mapping[str, str], times: set[str]) -> set[str]:
     while more := {
         name.casefold()
         for name, text in expressions.items()
-        if name.casefold() not in found and (_names(text) & found or _OF_TIME_ZONES.search(text))
+        if name.casefold() not in found and (names_in(text) & found or OF_TIME_ZONES.search(text))
     }:
         found |= more
     return found
@@ -163,7 +150,7 @@ def _sources(expressions: Mapping[str, str], name: str) -> set[str]:
     found: set[str] = set()
     waiting = [name]
     while waiting:
-        named = _names(expressions[waiting.pop()])
+        named = names_in(expressions[waiting.pop()])
         more = {other for other in expressions if other.casefold() in named} - found
         found |= more
         waiting += more
@@ -220,6 +207,6 @@ def _over_times(
             return found.group()
         return f"CONVERT_TZ({found.group()}, '+00:00', @@GLOBAL.time_zone)"
 
-    there = re.sub(_NAME, local, here)
+    there = re.sub(NAME, local, here)
     if there != here:
         yield Suspect(table, label, "index", f"NOT ({here}) <=> ({there})")

@@ -13,6 +13,7 @@ from typing import Final
 
 from vya_backupdb.engines.mysql.facts import is_mariadb
 from vya_backupdb.engines.mysql.listing import Table
+from vya_backupdb.engines.mysql.preflight.checks import check_suspects
 from vya_backupdb.engines.mysql.preflight.generated import generated_suspects
 from vya_backupdb.engines.mysql.preflight.members import member_suspects
 from vya_backupdb.engines.mysql.preflight.suspects import Suspect, holds_changed
@@ -51,6 +52,8 @@ class _Kind:
     """A condition on a `{column}` of a character `{charset}`; empty where it is not about one column."""
     what: str
     cure: str
+    severity: Severity = Severity.WARNING
+    """Of values that were seen."""
 
 
 _KINDS: Final = {
@@ -95,6 +98,13 @@ _KINDS: Final = {
         "values outside of the ENUM's list return as its member ''",
         "set them to a member of the list, or to NULL",
     ),
+    "check": _Kind(
+        "",
+        "rows do not hold to the CHECK constraint in UTC, in which a restore loads them: it would be refused"
+        " (3819)",
+        "write it so that it does not depend on the time zone (DATETIME columns), or keep it NOT ENFORCED",
+        Severity.FAULT,
+    ),
     "alike": _Kind(
         "",
         "values return as another member of the list, which is the same under the column's collation",
@@ -135,7 +145,7 @@ def changed_values(
     for (table, kind, unseen), names in found.items():
         doubt = "not all values could be looked at; it may be that " if unseen else ""
         yield Finding(
-            Severity.WARNING,
+            Severity.WARNING if unseen else _KINDS[kind].severity,
             f"{table} ({', '.join(names)}): {doubt}{_KINDS[kind].what}",
             object=table,
             cure=_KINDS[kind].cure.format(table=identifier(table)),
@@ -162,3 +172,4 @@ def _suspects(queries: Queries, facts: ServerFacts, database: str) -> Iterator[S
             yield Suspect(str(table), str(column), kind, condition)
     yield from member_suspects(queries, database)
     yield from generated_suspects(queries, facts, database)
+    yield from check_suspects(queries, facts, database)
