@@ -11,7 +11,7 @@ from scripts.sample.clients import run_sql
 from tests.conftest import NewDatabase
 from tests.integration.mysql_support import dumped, only_on, plan_of, restored, trip
 from vya_backupdb.errors import StatementFailed
-from vya_backupdb.model import Severity
+from vya_backupdb.model import DumpPlan, Finding, Severity
 from vya_backupdb.scratch import ScratchServer
 
 _ELSEWHERE = "SET time_zone = '+05:30';"
@@ -197,6 +197,52 @@ def test_an_index_over_an_expression_is_named_where_the_server_has_another_time_
 
 
 # ---------------------------------------------------------------------------- constraints
+
+
+@pytest.mark.limitation("mysql-unique-times")
+@pytest.mark.parametrize(
+    "key",
+    [
+        "d date AS (DATE(ts)) STORED, UNIQUE k (u, d)",
+        "d date AS (DATE(ts)) VIRTUAL, UNIQUE k (u, d)",
+        "d int, UNIQUE k (u, (DATE(ts)))",
+    ],
+)
+def test_rows_that_are_the_same_in_utc_in_a_unique_index_are_a_fault(
+    mysql_server: ScratchServer, new_database: NewDatabase, key: str
+) -> None:
+    if "(u, (" in key:
+        only_on(mysql_server, "mysql")
+    database, copy = new_database(mysql_server), new_database(mysql_server)
+    rows = "(1, '2024-01-01 07:00:00'), (1, '2024-01-02 03:00:00'), (1, NULL), (1, NULL)"
+    run_sql(
+        mysql_server,
+        f"{_ELSEWHERE} CREATE TABLE t (ts timestamp NULL, u int, UNIQUE (u, ts), {key});"
+        f"INSERT INTO t (u, ts) VALUES {rows}",
+        database,
+    )
+    (finding,) = faults(plan_of(mysql_server, database))
+    assert finding.what.startswith("t (index k): rows that differ in a unique index are the same there")
+    with pytest.raises(StatementFailed, match=r"1062|1180"):
+        restored(mysql_server, copy, dumped(mysql_server, database).stdout)
+    run_sql(mysql_server, "DELETE FROM t WHERE ts > '2024-01-01 12:00:00'", database)
+    assert faults(plan_of(mysql_server, database)) == []
+
+
+def faults(plan: DumpPlan) -> list[Finding]:
+    return [finding for finding in plan.findings if finding.severity is Severity.FAULT]
+
+
+def test_the_history_of_a_unique_value_is_no_fault(mariadb: ScratchServer, new_database: NewDatabase) -> None:
+    database = new_database(mariadb)
+    run_sql(
+        mariadb,
+        "CREATE TABLE t (ts timestamp NULL, a int, d date AS (DATE(ts)) STORED, UNIQUE k (d))"
+        " WITH SYSTEM VERSIONING;"
+        "INSERT INTO t (ts, a) VALUES ('2024-01-01 07:00:00', 1); UPDATE t SET a = 2; UPDATE t SET a = 3",
+        database,
+    )
+    assert plan_of(mariadb, database).findings == ()
 
 
 @pytest.mark.limitation("mysql-checked-times")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,7 +20,7 @@ from vya_backupdb.engines.mysql.preflight.expressions import (
     names_in,
     table_definition,
 )
-from vya_backupdb.engines.mysql.preflight.suspects import IndexSuspect, Suspect
+from vya_backupdb.engines.mysql.preflight.suspects import IndexSuspect, Suspect, UniqueSuspect
 from vya_backupdb.engines.mysql.queries import Queries
 from vya_backupdb.engines.mysql.quoting import identifier
 from vya_backupdb.model import ServerFacts
@@ -57,6 +57,7 @@ class _KeyPart:
     column: str | None
     whole: bool
     expression: str
+    unique: bool
 
 
 def generated_suspects(queries: Queries, facts: ServerFacts, database: str) -> Iterator[Suspect]:
@@ -70,8 +71,8 @@ def generated_suspects(queries: Queries, facts: ServerFacts, database: str) -> I
             continue
         if not times and not any(_may_differ(facts, column.expression) for column in columns):
             continue
-        made = table_definition(queries, database, table)
-        expressions = {name.replace("``", "`"): text for name, text in _GENERATED.findall(made)}
+        said = table_definition(queries, database, table)
+        expressions = {name.replace("``", "`"): text for name, text in _GENERATED.findall(said)}
         zoned = _depending(expressions, times)
         for column in columns:
             if column.stored and (expression := expressions.get(column.name)):
@@ -84,6 +85,8 @@ def generated_suspects(queries: Queries, facts: ServerFacts, database: str) -> I
         stored = {column.name for column in columns if column.stored or not column.expression}
         for part in keys[table]:
             yield from _over_times(table, part, expressions, zoned, times, stored)
+        made = {c.name: _made(c, expressions[c.name]) for c in columns if c.name in expressions}
+        yield from _unique(table, [part for part in keys[table] if part.unique], made, zoned)
 
 
 def _may_differ(facts: ServerFacts, expression: str) -> bool:
@@ -119,14 +122,15 @@ def _key_parts(queries: Queries, facts: ServerFacts, database: str) -> Mapping[s
     if not is_mariadb(facts) and facts.version_number >= (8, 0, 13):
         expression = "COALESCE(expression, '')"
     found: dict[str, list[_KeyPart]] = defaultdict(list)
-    for table, index, column, whole, text in queries.rows(
-        f"SELECT table_name, index_name, column_name, sub_part IS NULL, {expression}"  # noqa: S608
+    for table, index, column, whole, text, unique in queries.rows(
+        f"SELECT table_name, index_name, column_name, sub_part IS NULL, {expression}, non_unique = 0"  # noqa: S608
         " FROM information_schema.statistics WHERE table_schema = %s AND index_type = 'BTREE'"
         " ORDER BY table_name, index_name, seq_in_index",
         database,
     ):
         # Quotes are written with a backslash there (found with 9.7).
-        found[str(table)].append(_KeyPart(str(index), column, bool(whole), str(text).replace("\\'", "'")))
+        plain = str(text).replace("\\'", "'")
+        found[str(table)].append(_KeyPart(str(index), column, bool(whole), plain, bool(unique)))
     return found
 
 
@@ -160,24 +164,49 @@ def _sources(expressions: Mapping[str, str], name: str) -> set[str]:
 # ---------------------------------------------------------------------------- how to tell
 
 
-def _comparison(column: _Column, expression: str) -> str:
-    """Give a condition that is true where a stored value is what its expression gives now.
-
-    What a column of its type would make of it is compared.
-    """
-    name = identifier(column.name)
+def _made(column: _Column, expression: str) -> str:
+    """Give what a column of its type makes of its expression now."""
     if column.type in _EXACT:
         exact = _EXACT[column.type]
-        return f"{name} <=> " + exact.format(
-            expression=expression, precision=column.precision, scale=column.scale
-        )
+        return exact.format(expression=expression, precision=column.precision, scale=column.scale)
     if column.type in _WHOLE:
-        return f"{name} + 0 <=> ROUND(({expression}) + 0)"
+        return f"ROUND(({expression}) + 0)"
     if column.type in ("float", "double"):
-        close = f"ABS({name} - ({expression})) <= ABS({expression}) * 1E-6"
-        return f"COALESCE({close}, {name} IS NULL AND ({expression}) IS NULL)"
-    texts = (f"CAST(CONVERT({value} USING utf8mb4) AS BINARY)" for value in (name, f"({expression})"))
-    return " <=> ".join(texts)
+        return f"({expression}) + 0E0"
+    return f"CAST(CONVERT(({expression}) USING utf8mb4) AS BINARY)"
+
+
+def _comparison(column: _Column, expression: str) -> str:
+    """Give a condition that is true where a stored value is what its expression gives now."""
+    name, made = identifier(column.name), _made(column, expression)
+    if column.type in _EXACT:
+        return f"{name} <=> {made}"
+    if column.type in _WHOLE:
+        return f"{name} + 0 <=> {made}"
+    if column.type in ("float", "double"):
+        return f"COALESCE(ABS({name} - ({made})) <= ABS({made}) * 1E-6, {name} IS NULL AND ({made}) IS NULL)"
+    return f"CAST(CONVERT({name} USING utf8mb4) AS BINARY) <=> {made}"
+
+
+def _unique(
+    table: str, parts: Sequence[_KeyPart], made: Mapping[str, str], zoned: set[str]
+) -> Iterator[Suspect]:
+    """Give the unique indexes in which rows may be the same in UTC."""
+    indexes: dict[str, list[_KeyPart]] = defaultdict(list)
+    for part in parts:
+        indexes[part.index].append(part)
+    for index, own in indexes.items():
+        computed = [part.expression or made.get(part.column or "", "") for part in own]
+        depends = (
+            bool(names_in(part.expression) & zoned)
+            or (part.column in made and str(part.column).casefold() in zoned)
+            for part in own
+        )
+        if any(depends):
+            values = tuple(
+                text or identifier(str(part.column)) for text, part in zip(computed, own, strict=True)
+            )
+            yield UniqueSuspect(table, f"index {index}", "unique", "", values=values)
 
 
 def _over_times(

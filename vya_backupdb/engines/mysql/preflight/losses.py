@@ -105,6 +105,13 @@ _KINDS: Final = {
         "write it so that it does not depend on the time zone (DATETIME columns), or keep it NOT ENFORCED",
         Severity.FAULT,
     ),
+    "unique": _Kind(
+        "",
+        "rows that differ in a unique index are the same there in UTC, in which a restore computes generated"
+        " values: it would be refused (1062)",
+        "compute them from DATETIME columns, or drop the index",
+        Severity.FAULT,
+    ),
     "alike": _Kind(
         "",
         "values return as another member of the list, which is the same under the column's collation",
@@ -131,11 +138,12 @@ def changed_values(
     gone: set[tuple[str, str]] = set()
     for suspect in _suspects(queries, facts, database):
         if suspect.table in known:
-            rows = f"{identifier(database)}.{identifier(suspect.table)}"
-            if known[suspect.table].versioned:
-                rows += " FOR SYSTEM_TIME ALL"
             seconds = deadline - time.monotonic()
-            changed = holds_changed(queries, facts, rows, suspect, seconds) if seconds > 0 else None
+            changed = None
+            if seconds > 0:
+                name = f"{identifier(database)}.{identifier(suspect.table)}"
+                history = " FOR SYSTEM_TIME ALL" if known[suspect.table].versioned else ""
+                changed = holds_changed(queries, facts, name, history, suspect, seconds)
             if changed is False and any((suspect.table, source) in gone for source in suspect.follows):
                 changed = True
             if changed is not False:

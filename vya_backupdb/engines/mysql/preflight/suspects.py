@@ -32,19 +32,36 @@ class IndexSuspect(Suspect):
     column: str = ""
 
 
+@dataclass(frozen=True)
+class UniqueSuspect(Suspect):
+    """A unique index: whether two rows have the same values in it."""
+
+    values: tuple[str, ...] = ()
+    """Expressions, computed without the index."""
+
+
 def holds_changed(
-    queries: Queries, facts: ServerFacts, rows: str, suspect: Suspect, seconds: float
+    queries: Queries, facts: ServerFacts, table: str, history: str, suspect: Suspect, seconds: float
 ) -> bool | None:
-    """Whether one value of a suspect changes; None where that cannot be seen in so many seconds."""
+    """Whether one value of a suspect changes; None where that cannot be seen in so many seconds.
+
+    `table` is its quoted name, and `history` what stands behind it where the history is to be looked at too.
+    """
     limit, hint = "", f" /*+ MAX_EXECUTION_TIME({int(seconds * 1000) + 1}) */"
     if is_mariadb(facts):
         limit, hint = f"SET STATEMENT max_statement_time = {seconds:.3f} FOR ", ""
+    rows = table + history
     where = f"{rows} WHERE {suspect.condition}"
     if isinstance(suspect, IndexSuspect):
         # An index that holds the column is read alone; without one the values are computed.
         values = f"SELECT SUM(CRC32({identifier(suspect.column)})) FROM {rows}"  # noqa: S608
         kept = f"{values} FORCE INDEX ({identifier(suspect.index)})"
         where = f"DUAL WHERE NOT ({kept}) <=> ({values} USE INDEX ())"
+    if isinstance(suspect, UniqueSuspect):
+        present = " AND ".join(f"({value}) IS NOT NULL" for value in suspect.values)
+        where = (
+            f"{table} USE INDEX () WHERE {present} GROUP BY {', '.join(suspect.values)} HAVING COUNT(*) > 1"
+        )
     try:
         return bool(queries.rows(f"{limit}SELECT{hint} 1 FROM {where} LIMIT 1"))
     except QueryError as error:
