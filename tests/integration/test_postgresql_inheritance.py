@@ -198,8 +198,10 @@ def test_defaults_that_do_not_meet_are_not_worth_a_word(
         postgresql,
         "CREATE TABLE root (n int DEFAULT 1); CREATE TABLE a () INHERITS (root);"
         "CREATE TABLE b () INHERITS (root); CREATE TABLE diamond () INHERITS (a, b);"
-        "ALTER TABLE ONLY b ALTER n SET DEFAULT 2; CREATE TABLE s (id serial); CREATE TABLE t (id serial);"
-        "CREATE TABLE numbered (id int DEFAULT 4) INHERITS (s, t);"
+        "ALTER TABLE ONLY b ALTER n SET DEFAULT 2; CREATE TABLE s (id int); CREATE TABLE t (id int);"
+        "CREATE TABLE numbered () INHERITS (s, t); CREATE SEQUENCE s_id OWNED BY s.id;"
+        "CREATE SEQUENCE t_id OWNED BY t.id; ALTER TABLE ONLY s ALTER id SET DEFAULT nextval('s_id');"
+        "ALTER TABLE ONLY t ALTER id SET DEFAULT nextval('t_id');"
         "CREATE TABLE u (id int DEFAULT 1); CREATE TABLE w (id int DEFAULT 2);"
         "CREATE TABLE own (id int DEFAULT 3) INHERITS (u, w); ALTER TABLE own ALTER id DROP DEFAULT",
         database,

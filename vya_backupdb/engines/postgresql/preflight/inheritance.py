@@ -116,8 +116,7 @@ _INHERITANCE: Final = (
         _GIVEN
         + b"""
         SELECT pg_catalog.format('%I of %s', name, relation::pg_catalog.regclass)
-        FROM given JOIN pg_catalog.pg_attribute ON attrelid = relation AND attname = name AND NOT attislocal
-        GROUP BY name, relation HAVING pg_catalog.count(*) > 1 ORDER BY 1
+        FROM given GROUP BY name, relation HAVING pg_catalog.count(*) > 1 ORDER BY 1
         """,
         "inherited with different defaults or generation expressions from several tables, so that a restore"
         " cannot make the table: column {}",
@@ -229,9 +228,8 @@ _INHERITANCE: Final = (
     Loss(
         _FOREIGN_KEYS
         + b"""
-        WHERE k.conname <> t.conname AND k.confrelid = t.confrelid AND k.conrelid <> t.conrelid
-            AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint o
-                WHERE o.conrelid = k.conrelid AND o.conname = t.conname)
+        WHERE k.conname <> t.conname AND k.conrelid <> t.conrelid AND NOT EXISTS (
+            SELECT FROM pg_catalog.pg_constraint o WHERE o.conrelid = k.conrelid AND o.conname = t.conname)
         ORDER BY 1
         """,
         "of a partition, and back under the name of the partitioned table's (in brackets): foreign key {}",
