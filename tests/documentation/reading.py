@@ -95,7 +95,7 @@ class Reader:
         said = self.machine.run(commands, self.answer, seconds=self.seconds)
         self.faults += [str(one) for one in said if one.status != 0]
         for begin, done_by_hand in self.by_hand.items():
-            if any(command.text.startswith(begin) for command in commands):
+            if not self.faults and any(command.text.startswith(begin) for command in commands):
                 done_by_hand()
         if named:
             self.write_config()
