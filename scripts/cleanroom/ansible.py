@@ -39,7 +39,7 @@ def installation() -> str:
     controller, *_ = blocks(PAGE, "Quick start")
     return f"""
 rm -rf /opt/vya-backupdb /usr/local/bin/vya-backupdb /var/backups/vya-backupdb /etc/vya-backupdb
-rm -rf /etc/systemd/system/vya-backupdb-* # of the other steps
+rm -rf /etc/systemd/system/vya-backupdb-* /etc/systemd/system/*.wants/vya-backupdb-* # of the other steps
 apt-get update -qq
 apt-get install -qq -y --no-install-recommends python3-venv # of the controller
 apt-get install -qq -y --no-install-recommends python3-apt systemd systemd-sysv dbus mariadb-server
