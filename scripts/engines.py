@@ -50,8 +50,8 @@ DOCKER = "docker"
 """A folder of the cache: what the tests need to run a daemon of their own, and to make images."""
 DOCKER_PACKAGES = ("docker.io", "containerd", "runc", "libdevmapper1.02.1", "busybox-static")
 SSH = "ssh"
-"""A folder of the cache: the SSH server of machines that the tests make."""
-SSH_PACKAGES = ("openssh-server",)
+"""A folder of the cache: the SSH server of machines that tests make, with libraries that are missing here."""
+SSH_PACKAGE = "openssh-server"
 UNUSED = ("dev", "tmp", "var/cache", "var/lib/apt", "var/lib/dpkg", "usr/share/doc", "usr/share/man")
 
 
@@ -90,7 +90,7 @@ def main() -> int:
                     unpack_programs(cache() / DOCKER, DOCKER_PACKAGES)
             elif name == "ssh":
                 if options.again or not (cache() / SSH).is_dir():
-                    unpack_programs(cache() / SSH, SSH_PACKAGES)
+                    unpack_programs(cache() / SSH, (SSH_PACKAGE, *libraries_for(SSH_PACKAGE)))
             elif options.again or not (folder / name / MARK).exists():
                 unpack(folder / name, *PACKAGES[name])
     return 0
@@ -155,6 +155,13 @@ def unpack_programs(target: Path, packages: tuple[str, ...]) -> None:
             run(("dpkg-deb", "--extract", str(package), "root"), work)
         remove(target)
         (Path(work) / "root").rename(target)
+
+
+def libraries_for(package: str) -> list[str]:
+    """Name the packages of libraries that apt would install with one."""
+    simulated = ("apt-get", "install", "--simulate", "--no-install-recommends", package)
+    lines = (line.split() for line in run(simulated, "/").splitlines())
+    return [words[1] for words in lines if words[:1] == ["Inst"] and words[1].startswith("lib")]
 
 
 def installed(package: str) -> str:

@@ -42,7 +42,7 @@ getent passwd sshd >/dev/null || useradd --system --home-dir /run/sshd --shell /
 useradd --create-home --home-dir /srv/{user} --shell /bin/sh --password '*' {user}
 mkdir -p /run/sshd {dependencies} {site_packages}
 mount --bind {installed} {dependencies}
-{sshd} -f /etc/ssh/sshd_config -E /var/log/sshd.log
+LD_LIBRARY_PATH={libraries} {sshd} -f /etc/ssh/sshd_config -E /var/log/sshd.log
 until [ -e /run/sshd/host.pid ]; do sleep 0.05; done  # written when it listens
 """
 
@@ -100,7 +100,9 @@ def host(name: str, address: str, folder: Path, *servers: Known) -> Iterator[Hos
         (folder / f"{name}.known").write_text(f"{address} {public}")
         machine.write("/etc/ssh/host_key", (folder / f"{name}.host").read_text())
         machine.write("/etc/ssh/authorized_keys", (folder / "user.pub").read_text(), 0o644)
-        machine.write("/etc/ssh/sshd_config", _SSHD_CONFIG.format(address=address, user=USER))
+        machine.write(
+            "/etc/ssh/sshd_config", _SSHD_CONFIG.format(address=address, user=USER) + _programs_of_sshd()
+        )
         machine.write(f"/etc/sudoers.d/{USER}", f"{USER} ALL=(ALL) NOPASSWD: ALL\n", 0o440)
         machine.write("/usr/local/bin/systemctl", SYSTEMCTL, 0o755)
         machine.write(WITHOUT_PIP, f'#!/bin/sh\nexec {PYTHON} "$@" --without-pip\n', 0o755)
@@ -113,6 +115,7 @@ def host(name: str, address: str, folder: Path, *servers: Known) -> Iterator[Hos
             site_packages=site_packages,
             installed=sysconfig.get_path("purelib"),
             sshd=sshd(),
+            libraries=":".join(map(str, unpacked().glob("**/lib/*-linux-gnu"))),
         )
         machine.ran(f"sh -c {shlex.quote(set_up)}")
         _write_way(made)
@@ -121,7 +124,12 @@ def host(name: str, address: str, folder: Path, *servers: Known) -> Iterator[Hos
 
 def sshd() -> str | None:
     """Give the SSH server: the system's, or that of `scripts/engines.py ssh`."""
-    return shutil.which("sshd", path=f"/usr/sbin:/usr/local/sbin:{cache_folder()}/ssh/usr/sbin")
+    return shutil.which("sshd", path=f"/usr/sbin:/usr/local/sbin:{unpacked()}/usr/sbin")
+
+
+def unpacked() -> Path:
+    """Give the folder that `scripts/engines.py ssh` fills."""
+    return cache_folder() / "ssh"
 
 
 def impossible() -> str:
@@ -132,6 +140,14 @@ def impossible() -> str:
     missing = [name for name in names if shutil.which(name) is None]
     missing += [] if sshd() else ["sshd"]
     return f"not installed (see scripts/setup test): {', '.join(missing)}" if missing else ""
+
+
+def _programs_of_sshd() -> str:
+    """Say where the programs are that sshd starts, from 9.8 on; it looks where they would be installed."""
+    options = {"SshdSessionPath": "sshd-session", "SshdAuthPath": "sshd-auth"}
+    folder = Path(sshd() or "").parents[1] / "lib/openssh"
+    there = {option: folder / name for option, name in options.items() if (folder / name).exists()}
+    return "".join(f"{option} {path}\n" for option, path in there.items())
 
 
 def _make_key(path: Path) -> None:
