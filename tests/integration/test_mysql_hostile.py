@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from scripts.sample.clients import run_sql
+from scripts.sample.clients import ClientError, run_sql
 from tests.conftest import NewDatabase
 from tests.integration.mysql_support import (
     account,
@@ -283,3 +283,52 @@ def test_vectors_come_back_bit_by_bit(mysql: ScratchServer, new_database: NewDat
     )
     assert made.same_values
     assert made.findings == ()
+
+
+@pytest.mark.limitation("mysql-cached-numbers")
+@pytest.mark.parametrize(("limits", "next_"), [("MAXVALUE 10", "2"), ("INCREMENT -2 MINVALUE -10", "-3")])
+def test_a_sequence_whose_last_numbers_are_cached_is_named(
+    mariadb: ScratchServer, new_database: NewDatabase, limits: str, next_: str
+) -> None:
+    database, copy = new_database(mariadb), new_database(mariadb)
+    run_sql(
+        mariadb,
+        f"CREATE SEQUENCE s START WITH {'-1' if '-' in limits else '1'} {limits} CACHE 100;"
+        "CREATE SEQUENCE more; CREATE SEQUENCE again MAXVALUE 10 CACHE 100 CYCLE;"
+        "SELECT NEXTVAL(s), NEXTVAL(more), NEXTVAL(again)",
+        database,
+    )
+    (finding,) = plan_of(mariadb, database).findings
+    assert (finding.object, finding.severity) == ("s", Severity.WARNING)
+    assert finding.what.startswith(
+        "sequences without a number left, but for those in the server's cache: s: "
+    )
+    restored(mariadb, copy, dumped(mariadb, database).stdout)
+    assert run_sql(mariadb, "SELECT NEXTVAL(s)", database).strip() == next_
+    with pytest.raises(ClientError, match="4084"):
+        run_sql(mariadb, "SELECT NEXTVAL(s)", copy)
+
+
+@pytest.mark.limitation("mysql-disabled-keys")
+def test_keys_that_were_disabled_come_back_enabled(
+    mysql_server: ScratchServer, new_database: NewDatabase
+) -> None:
+    made = trip(
+        mysql_server,
+        new_database,
+        "CREATE TABLE m (a int, KEY k (a)) ENGINE=MyISAM; ALTER TABLE m DISABLE KEYS;"
+        "INSERT INTO m VALUES (1)",
+    )
+    assert made.same_values
+    assert "disabled" not in run_sql(mysql_server, "SHOW INDEX FROM m", made.copy)
+
+
+@pytest.mark.limitation("mysql-unknown-options")
+def test_options_that_no_engine_knows_are_left_out(mariadb: ScratchServer, new_database: NewDatabase) -> None:
+    made = trip(
+        mariadb,
+        new_database,
+        "SET sql_mode = 'IGNORE_BAD_TABLE_OPTIONS'; CREATE TABLE m (a int OPTION_A='x') OPTION_B='y'",
+    )
+    assert made.same_objects
+    assert "OPTION" not in run_sql(mariadb, "SHOW CREATE TABLE m", made.copy)

@@ -25,6 +25,7 @@ def hostile_objects(
     yield from _lost_history(queries, facts, database, tables)
     if is_mariadb(facts):
         yield from _lost_statistics(queries, database, tables)
+        yield from _sequences_run_out(queries, database, tables)
     else:
         yield from _only_generated(queries, database, tables)
         yield from _document_ids(queries, facts, database, tables)
@@ -138,6 +139,35 @@ def _lost_statistics(queries: Queries, database: str, tables: Sequence[Table]) -
             f"persistent statistics (histograms) are in no dump of a database: {few(names)}",
             object=names[0],
             cure="after a restore: ANALYZE TABLE ... PERSISTENT FOR ALL",
+        )
+
+
+def _sequences_run_out(queries: Queries, database: str, tables: Sequence[Table]) -> Iterator[Finding]:
+    """Name the sequences that have no number left, but for those that the server keeps in its memory.
+
+    The dump goes on behind them, as the server does after a restart (mariadb-dump 10.11 and 11.8).
+    """
+    over = (
+        "CASE WHEN increment < 0 THEN next_not_cached_value < minimum_value"
+        " ELSE next_not_cached_value > maximum_value END"
+    )
+    names = [
+        table.name
+        for table in tables
+        if table.kind == "sequence"
+        and _first(
+            queries,
+            f"SELECT 1 FROM {identifier(database)}.{identifier(table.name)}"  # noqa: S608
+            f" WHERE cycle_option = 0 AND {over}",
+        )
+    ]
+    if names:
+        yield Finding(
+            Severity.WARNING,
+            f"sequences without a number left, but for those in the server's cache: {few(names)}: restored, "
+            "they have run out (4084)",
+            object=names[0],
+            cure="after a restore: SELECT SETVAL(...) to the last number that was used; or a smaller CACHE",
         )
 
 
