@@ -228,7 +228,8 @@ _INHERITANCE: Final = (
     Loss(
         _FOREIGN_KEYS
         + b"""
-        WHERE k.conname <> t.conname AND k.conrelid <> t.conrelid AND NOT EXISTS (
+        -- nor those towards the parts of what is referred to, which the top's own table has
+        WHERE k.conname <> t.conname AND NOT EXISTS (
             SELECT FROM pg_catalog.pg_constraint o WHERE o.conrelid = k.conrelid AND o.conname = t.conname)
         ORDER BY 1
         """,

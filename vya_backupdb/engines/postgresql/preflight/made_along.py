@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from vya_backupdb.engines.postgresql.connection import Connection
 from vya_backupdb.engines.postgresql.preflight.losses import Loss
 from vya_backupdb.model import Severity
 
@@ -25,7 +26,7 @@ _ALONG: Final = b"""
 """
 """What depends on a type or a relation as a part of it, and on what; extensions make their own."""
 
-MADE_ALONG: Final = (
+_MADE_ALONG: Final = (
     Loss(
         _ALONG
         + b"""
@@ -75,4 +76,16 @@ MADE_ALONG: Final = (
         Severity.NOTE,
     ),
 )
-"""Each is one finding, which names the first few."""
+
+
+def made_along_losses(connection: Connection) -> tuple[Loss, ...]:
+    """Give what to look for: nothing without ranges, and privileges and comments on types."""
+    any_made = connection.execute(
+        b"""
+        SELECT WHERE EXISTS (SELECT FROM pg_catalog.pg_type
+                WHERE oid >= 16384 AND (typacl IS NOT NULL OR typtype = 'r'))
+            OR EXISTS (SELECT FROM pg_catalog.pg_description
+                WHERE objoid >= 16384 AND classoid = 'pg_catalog.pg_type'::pg_catalog.regclass)
+        """
+    ).fetchone()
+    return () if any_made is None else _MADE_ALONG

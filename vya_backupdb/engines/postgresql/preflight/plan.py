@@ -13,7 +13,7 @@ from vya_backupdb.engines.postgresql.needed import READS_ALL_SINCE, connect, rea
 from vya_backupdb.engines.postgresql.preflight.evaluated import evaluated_findings
 from vya_backupdb.engines.postgresql.preflight.inheritance import inheritance_losses
 from vya_backupdb.engines.postgresql.preflight.losses import LOSSES
-from vya_backupdb.engines.postgresql.preflight.made_along import MADE_ALONG
+from vya_backupdb.engines.postgresql.preflight.made_along import made_along_losses
 from vya_backupdb.model import Finding, PostgreSQLDefinition, ServerFacts, Severity
 
 OLDEST: Final = 13
@@ -54,7 +54,7 @@ def shown(finding: Finding) -> Finding:
 
 def database_findings(connection: Connection, facts: ServerFacts) -> Iterator[Finding]:
     """Give what is worth knowing of the connection's database before it is dumped, but the privileges."""
-    for loss in (*LOSSES, *MADE_ALONG, *inheritance_losses(connection)):
+    for loss in (*LOSSES, *made_along_losses(connection), *inheritance_losses(connection)):
         names = [name for (name,) in connection.execute(loss.query)]
         if names:
             yield Finding(loss.severity, loss.what.format(listed(names)), names[0], loss.cure)
