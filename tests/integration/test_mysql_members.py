@@ -7,6 +7,7 @@ import pytest
 from scripts.sample.clients import run_sql
 from tests.conftest import NewDatabase
 from tests.integration.mysql_support import dumped, plan_of, restored, trip
+from vya_backupdb.errors import StatementFailed
 from vya_backupdb.model import Severity
 from vya_backupdb.scratch import ScratchServer
 
@@ -94,3 +95,50 @@ def test_a_binary_member_that_is_no_utf8_is_named(mariadb: ScratchServer, new_da
     assert finding.what.startswith("e (a): values return as ''")
     restored(mariadb, copy, dumped(mariadb, database).stdout)
     assert run_sql(mariadb, "SELECT a + 0 FROM e", copy).split() == ["0", "2"]
+
+
+# ---------------------------------------------------------------------------- defaults
+
+_SHOW_DEFAULT = "SELECT HEX(DEFAULT(a)), HEX(DEFAULT(b)) FROM (SELECT 1 AS one) AS x LEFT JOIN d ON FALSE"
+
+
+@pytest.mark.limitation("mysql-definitions-unwritten")
+def test_a_default_that_is_written_as_question_marks_is_named(
+    mysql_server: ScratchServer, new_database: NewDatabase
+) -> None:
+    database, copy = new_database(mysql_server), new_database(mysql_server)
+    run_sql(
+        mysql_server,
+        "CREATE TABLE d (a varchar(9) DEFAULT 'it''s 😀?', b varchar(9) DEFAULT 'why?',"
+        " c varchar(9) DEFAULT (CONCAT('😀', '?')), e enum('?', 'b') DEFAULT '?')"
+        " COLLATE utf8mb4_bin COMMENT '😀'",
+        database,
+    )
+    findings = plan_of(mysql_server, database).findings
+    restored(mysql_server, copy, dumped(mysql_server, database).stdout)
+    same = run_sql(mysql_server, _SHOW_DEFAULT, copy) == run_sql(mysql_server, _SHOW_DEFAULT, database)
+    assert "COMMENT='?'" in run_sql(mysql_server, "SHOW CREATE TABLE d", copy)
+    if mysql_server.flavour == "mysql":
+        assert same
+        assert findings == ()
+        return
+    assert not same
+    assert [finding.severity for finding in findings] == [Severity.WARNING]
+    assert findings[0].what.startswith("d (a): the server writes the default with `?`")
+
+
+@pytest.mark.limitation("mysql-definitions-unwritten")
+def test_a_member_as_default_that_is_written_as_a_question_mark_is_a_fault_on_mysql(
+    mysql: ScratchServer, new_database: NewDatabase
+) -> None:
+    database, copy = new_database(mysql), new_database(mysql)
+    run_sql(
+        mysql,
+        "CREATE TABLE d (a enum('😀', 'b') DEFAULT '😀', b set('😀', 'b') DEFAULT 'b') COLLATE utf8mb4_bin",
+        database,
+    )
+    (finding,) = plan_of(mysql, database).findings
+    assert (finding.object, finding.severity) == ("d", Severity.FAULT)
+    assert finding.what.startswith("d (a): the server writes the member that is the default as `?`")
+    with pytest.raises(StatementFailed, match="1067"):
+        restored(mysql, copy, dumped(mysql, database).stdout)

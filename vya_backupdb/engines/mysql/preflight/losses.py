@@ -14,6 +14,7 @@ from typing import Final
 from vya_backupdb.engines.mysql.facts import is_mariadb
 from vya_backupdb.engines.mysql.listing import Table
 from vya_backupdb.engines.mysql.preflight.checks import check_suspects
+from vya_backupdb.engines.mysql.preflight.defaults import default_suspects
 from vya_backupdb.engines.mysql.preflight.generated import generated_suspects
 from vya_backupdb.engines.mysql.preflight.members import member_suspects
 from vya_backupdb.engines.mysql.preflight.suspects import Suspect, holds_changed
@@ -117,6 +118,17 @@ _KINDS: Final = {
         "values return as another member of the list, which is the same under the column's collation",
         "make the members differ, or give the columns a collation that tells them apart (utf8mb4_bin)",
     ),
+    "default": _Kind(
+        "",
+        "the server writes the default with `?` for characters of four bytes (emoji), and so it returns",
+        "write it as an expression, DEFAULT (CONCAT(...)), or set it anew after a restore",
+    ),
+    "member as default": _Kind(
+        "",
+        "the server writes the member that is the default as `?`, and no server makes the table anew (1067)",
+        "name the member without characters of four bytes (emoji), or take the default away",
+        Severity.FAULT,
+    ),
     "unwritten": _Kind(
         "",
         "values return as '', for the server writes their members with `?`",
@@ -179,5 +191,6 @@ def _suspects(queries: Queries, facts: ServerFacts, database: str) -> Iterator[S
             condition = _KINDS[kind].changed.format(column=identifier(str(column)), charset=charset)
             yield Suspect(str(table), str(column), kind, condition)
     yield from member_suspects(queries, database)
+    yield from default_suspects(queries, facts, database)
     yield from generated_suspects(queries, facts, database)
     yield from check_suspects(queries, facts, database)

@@ -40,6 +40,11 @@ class UniqueSuspect(Suspect):
     """Expressions, computed without the index."""
 
 
+@dataclass(frozen=True)
+class DefaultSuspect(Suspect):
+    """The default of a column; the condition is about `made`, which is what the server makes of it."""
+
+
 def holds_changed(
     queries: Queries, facts: ServerFacts, table: str, history: str, suspect: Suspect, seconds: float
 ) -> bool | None:
@@ -57,6 +62,10 @@ def holds_changed(
         values = f"SELECT SUM(CRC32({identifier(suspect.column)})) FROM {rows}"  # noqa: S608
         kept = f"{values} FORCE INDEX ({identifier(suspect.index)})"
         where = f"DUAL WHERE NOT ({kept}) <=> ({values} USE INDEX ())"
+    if isinstance(suspect, DefaultSuspect):
+        # There need be no row.
+        made = f"SELECT DEFAULT({identifier(suspect.name)}) AS made FROM (SELECT 1 AS one) AS anything"  # noqa: S608
+        where = f"({made} LEFT JOIN {table} ON FALSE LIMIT 1) AS column_default WHERE {suspect.condition}"
     if isinstance(suspect, UniqueSuspect):
         present = " AND ".join(f"({value}) IS NOT NULL" for value in suspect.values)
         where = (
