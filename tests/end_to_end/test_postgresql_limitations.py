@@ -292,6 +292,42 @@ def test_what_the_server_computes_is_computed_anew(site: Site, database: str) ->
     assert run_sql(site.target, populated, database) == "f\n"
 
 
+@pytest.mark.limitation("postgresql-refresh-settings")
+@pytest.mark.parametrize("is_there", [False, True], ids=["created", "there and empty"])
+def test_materialized_views_are_refreshed_under_the_settings_of_their_database(
+    site: Site, database: str, is_there: bool
+) -> None:
+    create_database(site.source, database)
+    run_sql(
+        site.source,
+        f"""
+        ALTER DATABASE {database} SET TimeZone = 'Asia/Tokyo';
+        ALTER DATABASE {database} SET DateStyle = 'German';
+        ALTER DATABASE {database} SET IntervalStyle = 'sql_standard';
+        ALTER DATABASE {database} SET bytea_output = 'escape';
+        ALTER DATABASE {database} SET extra_float_digits = -9;
+        ALTER DATABASE {database} SET default_text_search_config = 'pg_catalog.german';
+        """,
+    )
+    run_sql(
+        site.source,
+        """
+        CREATE TABLE t AS SELECT '2020-02-03 20:00:00+00'::timestamptz AS at,
+            '-1 days +2 hours'::interval AS i, 'abc'::bytea AS b, 0.1::float8 + 0.2::float8 AS f,
+            'alle Häuser' AS words;
+        CREATE MATERIALIZED VIEW m AS SELECT at::date AS day, at::text AS at, b::text AS b, f::text AS f,
+            to_tsvector(words) AS words FROM t;
+        """,
+        database,
+    )
+    site.backup(database)
+    if is_there:
+        create_database(site.target, database)
+    site.restore(database)
+    question = "SELECT * FROM m; SELECT * FROM t"
+    assert run_sql(site.target, question, database) == run_sql(site.source, question, database)
+
+
 @pytest.mark.limitation("postgresql-statistics")
 def test_statistics_of_the_planner_are_in_no_dump(site: Site, database: str) -> None:
     site.fill(database, rows=50)

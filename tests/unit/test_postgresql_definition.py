@@ -85,11 +85,13 @@ def test_only_what_the_load_needs_is_set_before_it() -> None:
     settings = (
         DatabaseSetting("default_transaction_read_only", "on"),
         DatabaseSetting("lc_monetary", "sv_SE.UTF-8"),
+        DatabaseSetting("TimeZone", "Asia/Tokyo"),
         DatabaseSetting("app.tenant", "1"),
         DatabaseSetting("app.role", "1", "somebody"),
+        DatabaseSetting("DateStyle", "German", "somebody"),
     )
     needed = definitions.needed_for_the_load(replace(LIBC, settings=settings))
-    assert [setting.name for setting in needed] == ["lc_monetary", "app.tenant"]
+    assert [setting.name for setting in needed] == ["lc_monetary", "TimeZone", "app.tenant"]
 
 
 def test_completion_leaves_limits_to_the_end_and_absent_roles_out() -> None:

@@ -285,13 +285,15 @@ class PostgreSQLConnector:
             )
         with self._errors(Refused, f"database {database} cannot be created"):
             self._main.execute(definitions.creation(database, wanted, version))
+        self.adopt(database, definition)
+
+    def adopt(self, database: str, definition: DatabaseDefinition | None) -> None:
+        """Make the settings that a load needs. `complete` does the rest; `examine_target` refuses others."""
+        wanted = _as_ours(definition)
         for setting in definitions.needed_for_the_load(wanted) if wanted else ():
             # `complete` makes all settings again, and says which ones cannot be made
             with suppress(psycopg.errors.DatabaseError):
                 self._main.execute(definitions.setting_statement(database, setting))
-
-    def adopt(self, database: str, definition: DatabaseDefinition | None) -> None:
-        """Nothing: what can't be changed is refused by `examine_target`, `complete` does the rest."""
 
     def drop(self, database: str) -> None:
         """Drop the database. Raises Refused, naming them, where others are connected to it."""

@@ -32,6 +32,25 @@ LIST_SETTINGS: Final = frozenset(
 """Settings whose value is a list of quoted names (GUC_LIST_QUOTE): as one literal the list would be one name
 (src/bin/pg_dump/dumputils.c, variable_is_guc_list_quote)."""
 
+_COMPUTED_WITH: Final = frozenset(
+    {
+        "bytea_output",
+        "datestyle",
+        "default_text_search_config",
+        "extra_float_digits",
+        "lc_monetary",
+        "lc_numeric",
+        "lc_time",
+        "timezone",
+        "timezone_abbreviations",
+        "xmlbinary",
+    }
+)
+"""Settings that decide what a value is as text, or a text as a value, in lower case.
+
+Not IntervalStyle: intervals are read in the one of pg_dump (`connection`).
+"""
+
 
 def locale_columns(version: int) -> tuple[str, str, str]:
     """Give the columns of pg_database that hold provider, locale and ICU rules in a server's version."""
@@ -155,11 +174,12 @@ def owned(
 def needed_for_the_load(definition: PostgreSQLDefinition) -> Iterator[DatabaseSetting]:
     """Give the settings of the database without which its rows are read wrongly or refused.
 
-    lc_monetary decides how money is written and read; parameters of the user's own (`app.tenant`) may be
-    asked for in CHECK constraints and index expressions. All others wait until the load is done.
+    lc_monetary decides how money is written and read, others what materialized views hold that are refreshed;
+    parameters of the user's own (`app.tenant`) may be asked for in CHECK constraints and index expressions.
+    All others wait until the load is done.
     """
     for setting in definition.settings:
-        if setting.role is None and (setting.name == "lc_monetary" or "." in setting.name):
+        if setting.role is None and (setting.name.lower() in _COMPUTED_WITH or "." in setting.name):
             yield setting
 
 
