@@ -24,14 +24,19 @@ from vya_backupdb.model import ServerFacts
 _CHECK: Final = re.compile(rf"^  CONSTRAINT {NAME} CHECK (\(.*\)),?$", re.MULTILINE)
 """Behind one that is not enforced stands a comment."""
 
-_TABLES: Final = """
-    SELECT c.table_name, c.column_name FROM information_schema.columns c
-    WHERE c.table_schema = %s AND (c.data_type = 'timestamp' OR c.generation_expression <> '')
-        AND EXISTS (SELECT 1 FROM information_schema.table_constraints t
-            WHERE t.table_schema = c.table_schema AND t.table_name = c.table_name
-                AND t.constraint_type = 'CHECK' AND t.enforced = 'YES')
-    ORDER BY c.table_name
+_COLUMNS: Final = """
+    SELECT table_name, column_name FROM information_schema.columns
+    WHERE table_schema = %s AND (data_type = 'timestamp' OR generation_expression <> '')
 """
+_CONSTRAINTS: Final = """
+    SELECT table_name, constraint_name FROM information_schema.table_constraints
+    WHERE table_schema = %s AND constraint_type = 'CHECK' AND enforced = 'YES'
+"""
+_CLAUSES: Final = """
+    SELECT constraint_name, check_clause FROM information_schema.check_constraints
+    WHERE constraint_schema = %s
+"""
+"""A query for both takes MySQL 18 s where there are 2,000 tables."""
 
 
 def check_suspects(queries: Queries, facts: ServerFacts, database: str) -> Iterator[Suspect]:
@@ -39,9 +44,20 @@ def check_suspects(queries: Queries, facts: ServerFacts, database: str) -> Itera
     if is_mariadb(facts) or facts.version_number < (8, 0, 16):
         return
     columns: dict[str, set[str]] = defaultdict(set)
-    for table, column in queries.rows(_TABLES, database):
+    for table, column in queries.rows(_COLUMNS, database):
         columns[str(table)].add(str(column).casefold())
-    for table, names in columns.items():
+    clauses = {str(name): str(clause) for name, clause in queries.rows(_CLAUSES, database)}
+    tables = set()
+    for table, constraint in queries.rows(_CONSTRAINTS, database):
+        clause = clauses.get(str(constraint), "")
+        # what is not ASCII is garbled there
+        if _over_times(clause, columns[str(table)]) or not clause.isascii():
+            tables.add(str(table))
+    for table in sorted(tables):
         for constraint, expression in _CHECK.findall(table_definition(queries, database, table)):
-            if names_in(expression) & names or OF_TIME_ZONES.search(expression):
+            if _over_times(expression, columns[table]):
                 yield Suspect(table, constraint.replace("``", "`"), "check", f"NOT {expression}")
+
+
+def _over_times(expression: str, columns: set[str]) -> bool:
+    return bool(names_in(expression) & columns) or OF_TIME_ZONES.search(expression) is not None
