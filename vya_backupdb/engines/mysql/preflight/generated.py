@@ -86,7 +86,7 @@ def generated_suspects(queries: Queries, facts: ServerFacts, database: str) -> I
         for part in keys[table]:
             yield from _over_times(table, part, expressions, zoned, times, stored)
         made = {c.name: _made(c, expressions[c.name]) for c in columns if c.name in expressions}
-        yield from _unique(table, [part for part in keys[table] if part.unique], made, zoned)
+        yield from _unique(table, [part for part in keys[table] if part.unique], made, zoned, stored)
 
 
 def _may_differ(facts: ServerFacts, expression: str) -> bool:
@@ -188,25 +188,33 @@ def _comparison(column: _Column, expression: str) -> str:
     return f"CAST(CONVERT({name} USING utf8mb4) AS BINARY) <=> {made}"
 
 
+def _label(part: _KeyPart) -> str:
+    return f"index {part.index}"
+
+
 def _unique(
-    table: str, parts: Sequence[_KeyPart], made: Mapping[str, str], zoned: set[str]
+    table: str, parts: Sequence[_KeyPart], made: Mapping[str, str], zoned: set[str], stored: set[str]
 ) -> Iterator[Suspect]:
     """Give the unique indexes in which rows may be the same in UTC."""
     indexes: dict[str, list[_KeyPart]] = defaultdict(list)
     for part in parts:
         indexes[part.index].append(part)
-    for index, own in indexes.items():
+    for own in indexes.values():
         computed = [part.expression or made.get(part.column or "", "") for part in own]
-        depends = (
-            bool(names_in(part.expression) & zoned)
-            or (part.column in made and str(part.column).casefold() in zoned)
+        depend = [
+            part
             for part in own
-        )
-        if any(depends):
+            if names_in(part.expression) & zoned
+            or (part.column in made and str(part.column).casefold() in zoned)
+        ]
+        if depend:
+            changing = {part.column if part.column in stored else _label(part) for part in depend}
+            sure = all(part.column is not None and part.whole for part in depend)
             values = tuple(
                 text or identifier(str(part.column)) for text, part in zip(computed, own, strict=True)
             )
-            yield UniqueSuspect(table, f"index {index}", "unique", "", values=values)
+            only_with = frozenset(str(name) for name in changing) if sure else frozenset()
+            yield UniqueSuspect(table, _label(own[0]), "unique", "", values=values, only_with=only_with)
 
 
 def _over_times(
@@ -224,7 +232,7 @@ def _over_times(
     """
     if part.column in stored:
         return
-    label = f"index {part.index}"
+    label = _label(part)
     if part.column is not None and part.whole:
         if part.column.casefold() in zoned:
             yield IndexSuspect(table, label, "index", "", index=part.index, column=part.column)

@@ -7,7 +7,7 @@ and 11.8, found by comparing the stored bytes before a dump and after its restor
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,7 +17,7 @@ from vya_backupdb.engines.mysql.preflight.checks import check_suspects
 from vya_backupdb.engines.mysql.preflight.defaults import default_suspects
 from vya_backupdb.engines.mysql.preflight.generated import generated_suspects
 from vya_backupdb.engines.mysql.preflight.members import member_suspects
-from vya_backupdb.engines.mysql.preflight.suspects import Suspect, holds_changed
+from vya_backupdb.engines.mysql.preflight.suspects import Suspect, UniqueSuspect, holds_changed
 from vya_backupdb.engines.mysql.queries import Queries
 from vya_backupdb.engines.mysql.quoting import identifier
 from vya_backupdb.model import Finding, ServerFacts, Severity
@@ -149,7 +149,7 @@ def changed_values(
     found: dict[tuple[str, str, bool], list[str]] = {}
     gone: set[tuple[str, str]] = set()
     for suspect in _suspects(queries, facts, database):
-        if suspect.table in known:
+        if suspect.table in known and _is_to_be_asked(suspect, gone):
             seconds = deadline - time.monotonic()
             changed = None
             if seconds > 0:
@@ -170,6 +170,12 @@ def changed_values(
             object=table,
             cure=_KINDS[kind].cure.format(table=identifier(table)),
         )
+
+
+def _is_to_be_asked(suspect: Suspect, gone: Collection[tuple[str, str]]) -> bool:
+    if not isinstance(suspect, UniqueSuspect) or not suspect.only_with:
+        return True
+    return any((suspect.table, name) in gone for name in suspect.only_with)
 
 
 def _suspects(queries: Queries, facts: ServerFacts, database: str) -> Iterator[Suspect]:

@@ -38,6 +38,8 @@ class UniqueSuspect(Suspect):
 
     values: tuple[str, ...] = ()
     """Expressions, computed without the index."""
+    only_with: frozenset[str] = frozenset()
+    """The suspects of which one must change for it to be so; empty: nobody knows."""
 
 
 @dataclass(frozen=True)
