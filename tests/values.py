@@ -9,7 +9,7 @@ from __future__ import annotations
 from scripts.sample.clients import literal, quoted, run_sql
 from vya_backupdb.scratch import ScratchServer
 
-_TEXTS = ("char", "varchar", "tinytext", "text", "mediumtext", "longtext", "set")
+_TEXTS = ("char", "varchar", "tinytext", "text", "mediumtext", "longtext")
 _SHOWN = (
     *("tinyint", "smallint", "mediumint", "int", "bigint", "decimal"),
     *("date", "datetime", "timestamp", "time", "year"),
@@ -60,6 +60,8 @@ def _value(server: ScratchServer, column: str, kind: str) -> str:
         exact = f"CAST({column} AS BINARY)"
     elif kind == "enum":
         exact = f"CONCAT(CAST({column} AS BINARY), ' ', {column} + 0)"
+    elif kind == "set":
+        exact = f"CONCAT(CAST({column} AS BINARY), ' ', CAST({column} AS UNSIGNED))"
     elif kind in ("float", "double"):
         exact = f"CAST({column} * 1E0 AS CHAR)"  # all digits; FLOAT itself is shown with six
     elif kind == "json" and server.flavour == "mysql":

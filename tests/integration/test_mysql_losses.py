@@ -86,9 +86,10 @@ def test_characters_with_a_twin_are_not_named(mysql_server: ScratchServer, new_d
         new_database,
         "CREATE TABLE c (a varchar(10) CHARACTER SET sjis, b varchar(10) CHARACTER SET gbk,"
         " c varchar(10) CHARACTER SET latin1, d varchar(10) CHARACTER SET ucs2, e varchar(10) CHARACTER SET"
-        " utf16, f varchar(10) CHARACTER SET utf32, g enum('日','本') CHARACTER SET ujis);"
-        "INSERT INTO c VALUES ('日本', '中文', 'é€', '日本', '日🎉', '🎉', '日'),"
-        " (NULL, '', '', '', '', '', NULL)",
+        " utf16, f varchar(10) CHARACTER SET utf32, g enum('日','本') CHARACTER SET ujis, h set('日','本','')"
+        " CHARACTER SET sjis, i text CHARACTER SET big5); SET sql_mode = '';"
+        "INSERT INTO c VALUES ('日本', '中文', 'é€', '日本', '日🎉', '🎉', '日', 7, '中'),"
+        " (NULL, '', '', '', '', '', NULL, 2, ''), ('', '', '', '', '', '', 'nonesuch', 0, NULL)",
     )
     assert made.same_values
     assert made.findings == ()

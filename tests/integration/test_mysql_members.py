@@ -63,7 +63,7 @@ def test_values_that_come_back_as_their_members_are_not_named(
         "SET sql_mode = ''; CREATE TABLE e (a enum('a', 'A') COLLATE utf8mb4_general_ci,"
         " b enum('a', 'A') COLLATE utf8mb4_bin, c set('e', 'é', '?') COLLATE utf8mb4_bin,"
         " d enum('é?', '?', 'it''s\\\\') CHARACTER SET latin1, f enum('é', 'E', 'e') CHARACTER SET binary,"
-        " g set('?', '', 'x') CHARACTER SET utf8mb3 COLLATE utf8mb3_bin);"
+        " g set('?', 'y', 'x', '') CHARACTER SET utf8mb3 COLLATE utf8mb3_bin);"
         "INSERT INTO e VALUES (1, 2, 3, 1, 1, 1), (NULL, 1, 7, 3, 3, 7), (1, 1, 0, 2, 2, 2)",
     )
     assert made.same_values
@@ -95,6 +95,23 @@ def test_a_binary_member_that_is_no_utf8_is_named(mariadb: ScratchServer, new_da
     assert finding.what.startswith("e (a): values return as ''")
     restored(mariadb, copy, dumped(mariadb, database).stdout)
     assert run_sql(mariadb, "SELECT a + 0 FROM e", copy).split() == ["0", "2"]
+
+
+@pytest.mark.limitation("mysql-set-empty")
+@pytest.mark.parametrize(("value", "returns"), [(2, 0), (6, 4), (3, 3), (7, 7), (5, 5), (0, 0)])
+def test_a_set_whose_first_member_is_empty_is_named(
+    mysql_server: ScratchServer, new_database: NewDatabase, value: int, returns: int
+) -> None:
+    made = trip(
+        mysql_server,
+        new_database,
+        f"CREATE TABLE e (a set('x', '', 'y'), other set('x', 'y')); INSERT INTO e VALUES ({value}, 1)",
+    )
+    assert run_sql(mysql_server, "SELECT a + 0 FROM e", made.copy).strip() == str(returns)
+    assert made.same_values == (value == returns)
+    whats = [finding.what for finding in made.findings]
+    named = ["e (a): the member '' of a SET is written as nothing before others or alone, and is gone"]
+    assert whats == ([] if value == returns else named)
 
 
 # ---------------------------------------------------------------------------- defaults

@@ -113,6 +113,11 @@ _KINDS: Final = {
         "compute them from DATETIME columns, or drop the index",
         Severity.FAULT,
     ),
+    "empty": _Kind(
+        "",
+        "the member '' of a SET is written as nothing before others or alone, and is gone",
+        "name the member, or make it the last one and never the only one of a value",
+    ),
     "alike": _Kind(
         "",
         "values return as another member of the list, which is the same under the column's collation",
@@ -182,20 +187,23 @@ def _suspects(queries: Queries, facts: ServerFacts, database: str) -> Iterator[S
     """Give the columns whose values might change. Generated values are made anew by a restore."""
     sets = ", ".join(f"'{name}'" for name in LOSSY_SETS)
     json = "" if is_mariadb(facts) else "'json', "  # on MariaDB it is text
+    empty = "data_type = 'enum' AND column_type REGEXP '[(,]''''[,)]'"
     rows = queries.rows(
-        "SELECT table_name, column_name, data_type, COALESCE(character_set_name, '')"  # noqa: S608
+        "SELECT table_name, column_name, COALESCE(character_set_name, ''),"  # noqa: S608
+        f" IF(data_type = 'enum' AND NOT ({empty}), '', data_type)"
         " FROM information_schema.columns WHERE table_schema = %s"
         " AND COALESCE(generation_expression, '') = ''"
-        f" AND (data_type IN ({json}'float') OR character_set_name IN ({sets})"
-        " OR (data_type = 'enum' AND column_type REGEXP '[(,]''''[,)]'))"
+        f" AND (data_type IN ({json}'float') OR character_set_name IN ({sets}) OR ({empty}))"
         " ORDER BY table_name, ordinal_position",
         database,
     )
-    for table, column, data_type, charset in rows:
+    for table, column, charset, kind in rows:
         kinds = ["text"] if charset in LOSSY_SETS else []
-        for kind in [*kinds, *({str(data_type)} & set(_KINDS))]:
-            condition = _KINDS[kind].changed.format(column=identifier(str(column)), charset=charset)
-            yield Suspect(str(table), str(column), kind, condition)
+        if kind in ("float", "json", "enum"):
+            kinds.append(str(kind))
+        for each in kinds:
+            condition = _KINDS[each].changed.format(column=identifier(str(column)), charset=charset)
+            yield Suspect(str(table), str(column), each, condition)
     yield from member_suspects(queries, database)
     yield from default_suspects(queries, facts, database)
     yield from generated_suspects(queries, facts, database)

@@ -49,9 +49,13 @@ def member_suspects(queries: Queries, database: str) -> Iterator[Suspect]:
             numbers = ", ".join(str(number + 1) for number in twins[members])
             alike, shown = f"{name} + 0 IN ({numbers})", f"ELT({name} + 0, {members.members})"
         else:
-            bits = sum(1 << number for number in twins[members])
-            alike = f"CAST({name} AS UNSIGNED) & {bits}"
-            shown = f"MAKE_SET(CAST({name} AS UNSIGNED), {members.members})"
+            bits = f"CAST({name} AS UNSIGNED)"
+            alike = f"{bits} & {sum(1 << number for number in twins[members])}"
+            shown = f"MAKE_SET({bits}, {members.members})"
+            literals = _MEMBER.findall(members.members)
+            if "''" in literals:
+                empty = 1 << literals.index("''")
+                yield Suspect(table, column, "empty", f"{bits} & {empty} AND NOT {bits} & {empty - 1}")
         if twins[members]:
             yield Suspect(table, column, "alike", alike)
         if "?" in members.members:
