@@ -75,6 +75,33 @@ def test_a_backup_restores_onto_a_newer_version(
                 drop_database(server, name)
 
 
+@pytest.mark.limitation("postgresql-column-versions")
+@pytest.mark.skipif(not UP, reason="there is only one version of PostgreSQL here (see scripts/engines.py)")
+@pytest.mark.parametrize(("old", "new"), UP)
+def test_a_backup_made_by_the_tool_of_a_newer_version_restores_onto_that_one(
+    between: Callable[[int, int], Site], old: int, new: int
+) -> None:
+    """As the manual advises for an upgrade."""
+    site = between(old, new)
+    name = f"moved_{old}_{new}"
+    create_database(site.source, name)
+    try:
+        run_sql(
+            site.source,
+            "CREATE TABLE t (n int PRIMARY KEY, v text); ALTER TABLE t ALTER v SET (n_distinct = 4);"
+            "INSERT INTO t VALUES (1, 'x')",
+            name,
+        )
+        site.write_config(dump={"tool": str(site.target.binaries.dump)})
+        site.backup(name)
+        assert site.restore(name)["rows_verified"]
+        options = "SELECT attoptions FROM pg_attribute WHERE attrelid = 't'::regclass AND attname = 'v'"
+        assert "n_distinct=4" in run_sql(site.target, options, name)
+    finally:
+        for server in (site.source, site.target):
+            drop_database(server, name)
+
+
 @pytest.mark.limitation("postgresql-older-target")
 @pytest.mark.skipif(not UP, reason="there is only one version of PostgreSQL here (see scripts/engines.py)")
 @pytest.mark.parametrize(("old", "new"), UP)

@@ -204,6 +204,28 @@ def test_rows_of_the_servers_own_are_refused_whatever_an_index_calls_them() -> N
         assert statement.action is Action.REFUSE
 
 
+@pytest.mark.limitation("postgresql-column-versions")
+@pytest.mark.parametrize(
+    ("options", "left"),
+    [
+        (b"pg_attver=3912700344", None),
+        (b"n_distinct=4, pg_attver=1, n_distinct_inherited=-0.5", b"n_distinct=4, n_distinct_inherited=-0.5"),
+        (b"n_distinct=4", b"n_distinct=4"),
+    ],
+)
+@pytest.mark.parametrize("column", [b"n", b'"a SET (b"', b'"pg_attver="'])
+@pytest.mark.parametrize("kind", [b"TABLE", b"FOREIGN TABLE"])
+def test_versions_of_columns_that_one_server_keeps_for_itself_are_left_out(
+    options: bytes, left: bytes | None, column: bytes, kind: bytes
+) -> None:
+    head = b"ALTER " + kind + b" ONLY public.t ALTER COLUMN " + column + b" SET ("
+    (statement,) = execute(head + options + b");\n")
+    if left is None:
+        assert statement.action is Action.SKIP
+    else:
+        assert (statement.action, statement.text) == (Action.EXECUTE, head + left + b")")
+
+
 def test_what_clean_drops_is_skipped_for_the_target_is_empty() -> None:
     assert {s.action for s in execute(CLEAN)} == {Action.SKIP}
     found = execute(CLEAN + b"DROP SCHEMA public;\nCREATE SCHEMA public;\n" + CLEAN)[10:]

@@ -19,6 +19,12 @@ _UNLINKS: Final = re.compile(
     rb"SELECT pg_catalog\.lo_unlink\(oid\) FROM pg_catalog\.pg_largeobject_metadata WHERE oid = '[0-9]+'"
 )
 """What --clean --if-exists writes."""
+_COLUMN_OPTIONS: Final = re.compile(
+    rb"(ALTER (?:FOREIGN )?TABLE ONLY .+ ALTER COLUMN .+ SET \()([^()']+)\)", re.DOTALL
+)
+_COLUMN_VERSION: Final = b"pg_attver="
+"""What a server (seen with 17.12) keeps for itself beside a column's options. Its own pg_dump leaves it out;
+older ones, and those of other versions, write it, and other servers do not know it."""
 CLASSIFIED: Final = 1 << 20
 """Bytes of a statement that are read to tell what it is: more than a COPY of 1600 columns has."""
 
@@ -74,8 +80,10 @@ def spans(section: Section) -> Iterator[tuple[Span, Statement]]:
             if part is Part.SETTING:
                 _follow(altered, text)
             may_drop = may_drop and part in (Part.DROP, Part.SETTING)
-            statement = _statement(section, part, text[:-1].rstrip(), start, bool(altered), lexer.target)
-            is_idle = may_drop and part is Part.DROP and not _DROPS_PUBLIC.match(text)
+            whole = text[:-1].rstrip()
+            own = _without_version(whole)
+            statement = _statement(section, part, own or whole, start, bool(altered), lexer.target)
+            is_idle = not own or (may_drop and part is Part.DROP and not _DROPS_PUBLIC.match(text))
             if is_idle and statement.action is Action.EXECUTE:
                 statement = Statement(statement.text, start, Action.SKIP)
             line_end = position + (body[position : position + 1] == b"\n")
@@ -84,6 +92,15 @@ def spans(section: Section) -> Iterator[tuple[Span, Statement]]:
         lexer.begin(position)
     if lexer.start is not None or lexer.inside is not Inside.STATEMENT:
         raise DumpFailed(f"a section of the script ends inside {lexer.inside}")
+
+
+def _without_version(text: bytes) -> bytes:
+    """Take the server's version of a column out of its options; empty where nothing is left to set."""
+    may_have = text.startswith(b"ALTER ") and _COLUMN_VERSION in text
+    if not may_have or (match := _COLUMN_OPTIONS.fullmatch(text)) is None:
+        return text
+    options = [one for one in match[2].split(b", ") if not one.startswith(_COLUMN_VERSION)]
+    return match[1] + b", ".join(options) + b")" if options else b""
 
 
 def _follow(altered: set[str], text: bytes) -> None:
