@@ -40,6 +40,25 @@ def copy(postgresql: ScratchServer, new_database: Callable[..., str]) -> str:
         ("CREATE TEXT SEARCH CONFIGURATION pg_catalog.m (COPY=simple)", "text search configuration m"),
         ("CREATE TEXT SEARCH DICTIONARY pg_catalog.m (TEMPLATE=simple)", "text search dictionary m"),
         ("CREATE VIEW information_schema.mine AS SELECT 1 AS n", "table mine"),
+        ("CREATE TYPE information_schema.mine AS (n int)", "type mine"),
+        ("CREATE COLLATION pg_catalog.mine (locale = 'C')", "collation mine"),
+        ("CREATE OPERATOR FAMILY pg_catalog.mine USING btree", "operator family mine"),
+        ("CREATE TEXT SEARCH TEMPLATE pg_catalog.m (LEXIZE=dsimple_lexize)", "text search template m"),
+        (
+            "CREATE TEXT SEARCH PARSER pg_catalog.m (START=prsd_start, GETTOKEN=prsd_nexttoken, END=prsd_end,"
+            " LEXTYPES=prsd_lextype)",
+            "text search parser m",
+        ),
+        ("CREATE RULE mine AS ON DELETE TO information_schema.tables DO NOTHING", "rule mine on tables"),
+        (
+            "CREATE TRIGGER mine INSTEAD OF DELETE ON information_schema.tables FOR EACH ROW"
+            " EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+            "trigger mine on tables",
+        ),
+        (
+            "ALTER DEFAULT PRIVILEGES IN SCHEMA information_schema GRANT SELECT ON TABLES TO PUBLIC",
+            "default privileges of postgres",
+        ),
     ],
 )
 def test_what_is_in_the_systems_schemas_is_in_no_dump_and_named(
@@ -79,6 +98,56 @@ def test_what_was_added_to_the_systems_own_is_in_no_dump_and_named(
     assert whats(findings(postgresql, database)) == [
         f"the system's own, which pg_dump never dumps, and what was added to them is lost: {name}"
     ]
+
+
+@pytest.mark.limitation("postgresql-system-schemas")
+def test_statistics_in_the_systems_schemas_are_in_no_dump_and_named(
+    postgresql: ScratchServer, database: str
+) -> None:
+    run_sql(
+        postgresql,
+        "CREATE TABLE t (a int, b int); CREATE STATISTICS information_schema.mine ON a, b FROM t",
+        database,
+    )
+    assert b"STATISTICS" not in dump(postgresql, database).script
+    assert [finding.object for finding in findings(postgresql, database)] == ["statistics mine"]
+
+
+@pytest.mark.limitation("postgresql-from-template0")
+@pytest.mark.parametrize(
+    ("statement", "name", "question"),
+    [
+        (
+            "COMMENT ON EXTENSION plpgsql IS 'mine'",
+            "comment on extension plpgsql",
+            "SELECT obj_description(oid, 'pg_extension') FROM pg_extension",
+        ),
+        (
+            "COMMENT ON SCHEMA pg_catalog IS 'mine'",
+            "comment on schema pg_catalog",
+            "SELECT obj_description('pg_catalog'::regnamespace, 'pg_namespace')",
+        ),
+        (
+            "COMMENT ON SCHEMA information_schema IS 'mine'",
+            "comment on schema information_schema",
+            "SELECT obj_description('information_schema'::regnamespace, 'pg_namespace')",
+        ),
+        (
+            "DROP EXTENSION plpgsql",
+            "extension plpgsql, which was dropped",
+            "SELECT count(*) FROM pg_extension",
+        ),
+    ],
+)
+def test_what_every_new_database_has_comes_back_as_it_is_there_which_is_noted(
+    postgresql: ScratchServer, database: str, copy: str, statement: str, name: str, question: str
+) -> None:
+    run_sql(postgresql, statement, database)
+    restored(postgresql, database, copy)
+    before, after = both(postgresql, database, copy, question)
+    assert before != after
+    (found,) = findings(postgresql, database)
+    assert (found.severity, found.object) == (Severity.NOTE, name)
 
 
 @pytest.mark.limitation("postgresql-information-schema")

@@ -1,8 +1,9 @@
 """What a dump, or its restore, loses without a word though the account may read everything: a query for each.
 
 Each was seen by comparing the catalogs of a database with those of its restored dump. What only a privilege
-keeps out of a dump is in `privileges`; functions that a restore cannot run are in `evaluated`, and what is
-lost of tables that inherit from others in `inheritance`.
+keeps out of a dump is in `privileges`, functions that a restore cannot run are in `evaluated`. What is lost of
+the system's own is in `system`, of what comes along with others in `made_along`, and of tables that inherit in
+`inheritance`.
 """
 
 from __future__ import annotations
@@ -24,84 +25,6 @@ class Loss:
 
 
 LOSSES: Final = (
-    Loss(
-        b"""
-        SELECT kind || ' ' || name FROM (
-            SELECT 'function' AS kind, 'pg_proc' AS catalog, oid, oid::pg_catalog.regprocedure::text AS name,
-                pronamespace AS schema FROM pg_catalog.pg_proc
-            UNION ALL
-            SELECT 'table', 'pg_class', oid, relname, relnamespace FROM pg_catalog.pg_class
-            WHERE relkind IN ('r', 'p', 'v', 'm', 'S', 'f')
-            UNION ALL
-            SELECT 'type', 'pg_type', oid, typname, typnamespace FROM pg_catalog.pg_type
-            WHERE typtype IN ('b', 'd', 'e', 'r') AND typcategory <> 'A'
-            UNION ALL
-            SELECT 'operator', 'pg_operator', oid, oprname, oprnamespace FROM pg_catalog.pg_operator
-            UNION ALL
-            SELECT 'operator class', 'pg_opclass', oid, opcname, opcnamespace FROM pg_catalog.pg_opclass
-            UNION ALL
-            SELECT 'conversion', 'pg_conversion', oid, conname, connamespace FROM pg_catalog.pg_conversion
-            UNION ALL
-            SELECT 'text search configuration', 'pg_ts_config', oid, cfgname, cfgnamespace
-            FROM pg_catalog.pg_ts_config
-            UNION ALL
-            SELECT 'text search dictionary', 'pg_ts_dict', oid, dictname, dictnamespace
-            FROM pg_catalog.pg_ts_dict
-        ) o
-        WHERE oid >= 16384
-            AND schema::pg_catalog.regnamespace::text IN ('pg_catalog', 'information_schema')
-            AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
-                WHERE d.objid = o.oid AND d.deptype IN ('e', 'i')
-                    AND d.classid = ('pg_catalog.' || catalog)::pg_catalog.regclass)
-        ORDER BY 1
-        """,
-        "in the system's own schemas, which pg_dump never dumps: {}",
-        "move them to a schema of your own",
-    ),
-    Loss(
-        b"""
-        SELECT DISTINCT 'text search configuration ' || mapcfg::pg_catalog.regconfig
-        FROM pg_catalog.pg_ts_config_map WHERE mapcfg < 16384 AND mapdict >= 16384
-        UNION ALL
-        SELECT DISTINCT pg_catalog.format('operator family %I (%s)', opfname, amname)
-        FROM (
-            SELECT 'pg_catalog.pg_amop'::pg_catalog.regclass AS catalog, oid, amopfamily AS family,
-                'pg_catalog.pg_operator'::pg_catalog.regclass AS of, amopopr AS added FROM pg_catalog.pg_amop
-            UNION ALL
-            SELECT 'pg_catalog.pg_amproc', oid, amprocfamily, 'pg_catalog.pg_proc', amproc
-            FROM pg_catalog.pg_amproc
-        ) m JOIN pg_catalog.pg_opfamily f ON f.oid = family JOIN pg_catalog.pg_am a ON a.oid = opfmethod
-        WHERE m.oid >= 16384 AND family < 16384 AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
-            WHERE (d.classid, d.objid) = (catalog, m.oid)
-                    AND d.refclassid = 'pg_catalog.pg_opclass'::pg_catalog.regclass
-                OR (d.classid, d.objid, d.deptype) = (of, added, 'e'))
-        ORDER BY 1
-        """,
-        "the system's own, which pg_dump never dumps, and what was added to them is lost: {}",
-        "make one of your own (CREATE TEXT SEARCH CONFIGURATION ... (COPY = ...), CREATE OPERATOR FAMILY)",
-    ),
-    Loss(
-        b"""
-        SELECT DISTINCT kind || ' ' || name FROM (
-            SELECT 'table' AS kind, relname AS name, relnamespace AS schema, oid, relacl AS acl,
-                pg_catalog.acldefault('r', relowner)
-                || pg_catalog.makeaclitem(0, relowner, 'SELECT', false) AS made FROM pg_catalog.pg_class
-            UNION ALL
-            SELECT 'schema', nspname, oid, oid, coalesce(nspacl, '{}'), pg_catalog.acldefault('n', nspowner)
-                || pg_catalog.makeaclitem(0, nspowner, 'USAGE', false) FROM pg_catalog.pg_namespace
-            UNION ALL
-            SELECT 'function', proname, pronamespace, oid, proacl, NULL FROM pg_catalog.pg_proc
-            UNION ALL
-            SELECT 'table', relname, relnamespace, oid, attacl, NULL
-            FROM pg_catalog.pg_attribute JOIN pg_catalog.pg_class c ON c.oid = attrelid
-        ) o
-        WHERE schema = 'information_schema'::pg_catalog.regnamespace AND oid < 16384 AND acl IS NOT NULL
-            AND (made IS NULL OR NOT (acl @> made AND made @> acl))
-        ORDER BY 1
-        """,
-        "privileges on what is in information_schema are in no dump, and were changed: {}",
-        "keep the GRANT and REVOKE in a script, and execute it after a restore",
-    ),
     Loss(
         b"""
         SELECT pg_catalog.format('%I.%I', n.nspname, c.relname)

@@ -14,6 +14,7 @@ from vya_backupdb.engines.postgresql.preflight.evaluated import evaluated_findin
 from vya_backupdb.engines.postgresql.preflight.inheritance import inheritance_losses
 from vya_backupdb.engines.postgresql.preflight.losses import LOSSES
 from vya_backupdb.engines.postgresql.preflight.made_along import made_along_losses
+from vya_backupdb.engines.postgresql.preflight.system import SYSTEM
 from vya_backupdb.model import Finding, PostgreSQLDefinition, ServerFacts, Severity
 
 OLDEST: Final = 13
@@ -54,7 +55,8 @@ def shown(finding: Finding) -> Finding:
 
 def database_findings(connection: Connection, facts: ServerFacts) -> Iterator[Finding]:
     """Give what is worth knowing of the connection's database before it is dumped, but the privileges."""
-    for loss in (*LOSSES, *made_along_losses(connection), *inheritance_losses(connection)):
+    losses = (*SYSTEM, *LOSSES, *made_along_losses(connection), *inheritance_losses(connection))
+    for loss in losses:
         names = [name for (name,) in connection.execute(loss.query)]
         if names:
             yield Finding(loss.severity, loss.what.format(listed(names)), names[0], loss.cure)
