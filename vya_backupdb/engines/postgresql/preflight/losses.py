@@ -1,8 +1,8 @@
 """What a dump, or its restore, loses without a word though the account may read everything: a query for each.
 
 Each was seen by comparing the catalogs of a database with those of its restored dump. What only a privilege
-keeps out of a dump is in `privileges`, functions that a restore cannot run are in `evaluated`. What is lost of
-the system's own is in `system`, of what comes along with others in `made_along`, and of tables that inherit in
+keeps out of a dump is in `privileges`, functions that a restore cannot run are in `evaluated`. The losses of
+the system's own are in `system`, of what comes along with others in `made_along`, of tables that inherit in
 `inheritance`.
 """
 
