@@ -3,7 +3,7 @@
 Each was seen by comparing the catalogs of a database with those of its restored dump. What only a privilege
 keeps out of a dump is in `privileges`, functions that a restore cannot run are in `evaluated`. The losses of
 the system's own are in `system`, of what comes along with others in `made_along`, of tables that inherit in
-`inheritance`.
+`inheritance`, and values that no server reads back in `unreadable`.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from vya_backupdb.engines.postgresql.preflight.inheritance import inheritance_lo
 from vya_backupdb.engines.postgresql.preflight.losses import LOSSES
 from vya_backupdb.engines.postgresql.preflight.made_along import made_along_losses
 from vya_backupdb.engines.postgresql.preflight.system import SYSTEM
+from vya_backupdb.engines.postgresql.preflight.unreadable import UNREADABLE
 from vya_backupdb.model import Finding, PostgreSQLDefinition, ServerFacts, Severity
 
 OLDEST: Final = 13
@@ -55,7 +56,7 @@ def shown(finding: Finding) -> Finding:
 
 def database_findings(connection: Connection, facts: ServerFacts) -> Iterator[Finding]:
     """Give what is worth knowing of the connection's database before it is dumped, but the privileges."""
-    losses = (*SYSTEM, *LOSSES, *made_along_losses(connection), *inheritance_losses(connection))
+    losses = (*SYSTEM, *LOSSES, *UNREADABLE, *made_along_losses(connection), *inheritance_losses(connection))
     for loss in losses:
         names = [name for (name,) in connection.execute(loss.query)]
         if names:
