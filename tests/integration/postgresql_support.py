@@ -131,9 +131,9 @@ def whats(findings: object) -> list[str]:
     return [finding.what for finding in findings if isinstance(finding, Finding)]
 
 
-def findings(server: ScratchServer, database: str) -> list[Finding]:
+def findings(server: ScratchServer, database: str, **more: object) -> list[Finding]:
     """Give what is found in a database before it is dumped: what stands in no dump's way."""
-    with connected(server) as connector:
+    with connected(server, **more) as connector:
         found = list(connector.plan(database).findings)
     assert {finding.severity for finding in found} <= {Severity.NOTE, Severity.WARNING}
     assert all(finding.object and finding.cure for finding in found)

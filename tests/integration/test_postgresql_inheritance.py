@@ -314,6 +314,22 @@ def test_not_null_that_comes_back_from_the_parent_makes_a_restore_fail_and_is_na
     assert findings(postgresql, database) == []
 
 
+def test_a_table_that_is_locked_does_not_keep_its_defaults_from_being_looked_at(
+    postgresql: ScratchServer, database: str
+) -> None:
+    run_sql(
+        postgresql,
+        "CREATE TABLE parent (n int DEFAULT  1); CREATE TABLE another (n int DEFAULT 1);"
+        "CREATE TABLE child () INHERITS (parent, another); CREATE TABLE t (n pg_node_tree, c regclass)",
+        database,
+    )
+    place = {"host": postgresql.host, "port": postgresql.port, "user": postgresql.superuser}
+    with psycopg.connect(**place, password=postgresql.password, dbname=database) as holder:
+        holder.execute("LOCK TABLE parent, another, child, t")
+        names = [finding.object for finding in findings(postgresql, database, lock_wait="1s")]
+    assert names == ["n of public.t (pg_node_tree)", "c of public.t (regclass)"]
+
+
 # ---------------------------------------------------------------------------- constraints
 
 

@@ -17,7 +17,6 @@ UNREADABLE: Final = (
             -- whose input functions refuse every value
             AND typname IN ('pg_node_tree', 'pg_ndistinct', 'pg_dependencies', 'pg_mcv_list',
                 'pg_brin_bloom_summary', 'pg_brin_minmax_multi_summary')
-            AND pg_catalog.pg_relation_size(c.oid) > 0
         ORDER BY 1
         """,
         "of a type whose values no server reads back, so that a restore refuses the rows of the table, unless"
