@@ -31,7 +31,10 @@ _INHERITING: Final = b"""
 _GIVEN: Final = (
     _INHERITING
     + b"""
-    , given(relation, name, expression) AS (
+    , inherited AS MATERIALIZED (
+        SELECT child, parent, attname FROM inheriting JOIN pg_catalog.pg_attribute ON attrelid = child
+        WHERE NOT attislocal AND attnum > 0
+    ), given(relation, name, expression) AS (
         -- pg_get_expr, which waits for a table that is locked, only where other columns may be named
         SELECT adrelid, attname, CASE attgenerated
             WHEN '' THEN pg_catalog.regexp_replace(adbin::text, ':location -?[0-9]+', '', 'g')
@@ -45,8 +48,7 @@ _GIVEN: Final = (
                     AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
                     AND s.refobjid = adrelid AND s.refobjsubid > 0)
         UNION
-        SELECT child, name, expression FROM given JOIN inheriting ON parent = relation
-        JOIN pg_catalog.pg_attribute ON attrelid = child AND attname = name AND NOT attislocal
+        SELECT child, name, expression FROM given JOIN inherited ON parent = relation AND attname = name
     )
     """
 )
