@@ -345,6 +345,7 @@ def test_an_extension_that_comes_back_as_another_roles_is_named(
         ("CONSTRAINT p_n_fkey ON p1", "constraint p_n_fkey on table public.p1"),
         ("TRIGGER g ON p1", "trigger g on table public.p1"),
         ('RULE "_RETURN" ON v', "rule _RETURN on view public.v"),
+        ("CONSTRAINT c ON other", "constraint c on table public.other"),
     ],
 )
 def test_comments_on_what_is_inherited_are_in_no_dump_and_named(
@@ -358,7 +359,10 @@ def test_comments_on_what_is_inherited_are_in_no_dump_and_named(
         CREATE TABLE p (n int REFERENCES other) PARTITION BY LIST (n); CREATE TABLE p1 PARTITION OF p DEFAULT;
         CREATE TRIGGER g BEFORE UPDATE ON p FOR EACH ROW
             EXECUTE FUNCTION suppress_redundant_updates_trigger();
-        COMMENT ON CONSTRAINT k ON parent IS 'kept'; COMMENT ON TRIGGER g ON p IS 'kept';
+        CREATE CONSTRAINT TRIGGER c AFTER UPDATE ON other FOR EACH ROW
+            EXECUTE FUNCTION suppress_redundant_updates_trigger();
+        COMMENT ON TRIGGER c ON other IS 'kept'; COMMENT ON CONSTRAINT k ON parent IS 'kept';
+        COMMENT ON TRIGGER g ON p IS 'kept';
         COMMENT ON {on} IS 'lost';
         """,
         database,

@@ -198,12 +198,13 @@ LOSSES: Final = (
             ON d.classoid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND r.oid = d.objoid
         WHERE d.objoid >= 16384 AND (t.tgenabled = p.tgenabled
             OR c.contype = 'c' AND NOT c.conislocal AND c.conrelid <> 0
-            OR c.contype = 'f' AND c.conparentid <> 0
+            OR c.contype = 'f' AND c.conparentid <> 0 OR c.contype = 't'
             OR r.rulename = '_RETURN')
         ORDER BY 1
         """,
-        "comments on what a table has from its parent, or a view from its query, are in no dump: {}",
-        "comment on the parent's, or on the view",
+        "comments on what a table has from its parent, a view from its query, or a trigger as a constraint, are"
+        " in no dump: {}",
+        "comment on the parent's, on the view, or on the trigger",
     ),
     Loss(
         b"""
