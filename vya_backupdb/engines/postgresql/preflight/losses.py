@@ -202,8 +202,8 @@ LOSSES: Final = (
             OR r.rulename = '_RETURN')
         ORDER BY 1
         """,
-        "comments on what a table has from its parent, a view from its query, or a trigger as a constraint, are"
-        " in no dump: {}",
+        "comments on what a table has from its parent, a view from its query, or a trigger as a constraint,"
+        " are in no dump: {}",
         "comment on the parent's, on the view, or on the trigger",
     ),
     Loss(
