@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
 from scripts.sample.clients import ClientError, drop_database, run_sql
@@ -14,17 +12,6 @@ from vya_backupdb.model import Severity
 from vya_backupdb.scratch import ScratchServer, start
 
 pytestmark = pytest.mark.postgresql
-
-
-@pytest.fixture
-def database(postgresql: ScratchServer, new_database: Callable[..., str]) -> str:
-    return new_database(postgresql)
-
-
-@pytest.fixture
-def copy(postgresql: ScratchServer, new_database: Callable[..., str]) -> str:
-    """An empty database to restore into."""
-    return new_database(postgresql)
 
 
 # ---------------------------------------------------------------------------- the system's and extensions'

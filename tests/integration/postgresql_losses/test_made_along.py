@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
 from scripts.sample.clients import drop_database, run_sql
@@ -13,17 +11,6 @@ from vya_backupdb.model import Severity
 from vya_backupdb.scratch import ScratchServer
 
 pytestmark = pytest.mark.postgresql
-
-
-@pytest.fixture
-def database(postgresql: ScratchServer, new_database: Callable[..., str]) -> str:
-    return new_database(postgresql)
-
-
-@pytest.fixture
-def copy(postgresql: ScratchServer, new_database: Callable[..., str]) -> str:
-    """An empty database to restore into."""
-    return new_database(postgresql)
 
 
 MADE = """
