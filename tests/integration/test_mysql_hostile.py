@@ -332,3 +332,26 @@ def test_options_that_no_engine_knows_are_left_out(mariadb: ScratchServer, new_d
     )
     assert made.same_objects
     assert "OPTION" not in run_sql(mariadb, "SHOW CREATE TABLE m", made.copy)
+
+
+# ---------------------------------------------------------------------------- texts that look like SQL
+
+
+@pytest.mark.threat("server-definitions")
+def test_what_looks_like_sql_in_a_definition_is_none_to_who_asks_for_its_values(
+    mysql_server: ScratchServer, new_database: NewDatabase
+) -> None:
+    database = new_database(mysql_server)
+    ends = r"?\\\')) OR gotcha() -- "  # the text is ?\')) OR gotcha() --
+    run_sql(
+        mysql_server,
+        "CREATE TABLE called (n int); INSERT INTO called VALUES (0);\nDELIMITER $$\n"
+        "CREATE FUNCTION gotcha() RETURNS int DETERMINISTIC MODIFIES SQL DATA"
+        " BEGIN UPDATE called SET n = n + 1; RETURN 1; END$$\nDELIMITER ;\n"
+        f"CREATE TABLE t (ts timestamp NULL, e enum('{ends}', 'x') DEFAULT '{ends}', s set('{ends}'),"
+        f" d varchar(99) DEFAULT '{ends}', g varchar(99) AS (CONCAT(ts, '{ends}')) STORED UNIQUE,"
+        f" CHECK (CONCAT(ts, d) <> '{ends}')); INSERT INTO t (ts, e) VALUES ('2024-01-01 03:00:00', 'x')",
+        database,
+    )
+    assert plan_of(mysql_server, database).findings == ()
+    assert run_sql(mysql_server, "SELECT n FROM called", database).strip() == "0"
