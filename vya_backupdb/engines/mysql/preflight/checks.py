@@ -13,11 +13,10 @@ from typing import Final
 from vya_backupdb.engines.mysql.facts import is_mariadb
 from vya_backupdb.engines.mysql.preflight.expressions import (
     NAME,
-    OF_TIME_ZONES,
-    names_in,
+    depends_on_zone,
     table_definition,
 )
-from vya_backupdb.engines.mysql.preflight.suspects import Suspect
+from vya_backupdb.engines.mysql.preflight.suspects import RowSuspect
 from vya_backupdb.engines.mysql.queries import Queries
 from vya_backupdb.model import ServerFacts
 
@@ -39,7 +38,7 @@ _CLAUSES: Final = """
 """A query for both takes MySQL 18 s where there are 2,000 tables."""
 
 
-def check_suspects(queries: Queries, facts: ServerFacts, database: str) -> Iterator[Suspect]:
+def check_suspects(queries: Queries, facts: ServerFacts, database: str) -> Iterator[RowSuspect]:
     """Give the constraints over a TIMESTAMP, or over a column that may be computed from one."""
     if is_mariadb(facts) or facts.version_number < (8, 0, 16):
         return
@@ -51,13 +50,9 @@ def check_suspects(queries: Queries, facts: ServerFacts, database: str) -> Itera
     for table, constraint in queries.rows(_CONSTRAINTS, database):
         clause = clauses.get(str(constraint), "")
         # what is not ASCII is garbled there
-        if _over_times(clause, columns[str(table)]) or not clause.isascii():
+        if depends_on_zone(clause, columns[str(table)]) or not clause.isascii():
             tables.add(str(table))
     for table in sorted(tables):
         for constraint, expression in _CHECK.findall(table_definition(queries, database, table)):
-            if _over_times(expression, columns[table]):
-                yield Suspect(table, constraint.replace("``", "`"), "check", f"NOT {expression}")
-
-
-def _over_times(expression: str, columns: set[str]) -> bool:
-    return bool(names_in(expression) & columns) or OF_TIME_ZONES.search(expression) is not None
+            if depends_on_zone(expression, columns[table]):
+                yield RowSuspect(table, constraint.replace("``", "`"), "check", f"NOT {expression}")

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from vya_backupdb.engines.mysql.facts import is_mariadb
-from vya_backupdb.engines.mysql.preflight.suspects import DefaultSuspect, Suspect
+from vya_backupdb.engines.mysql.preflight.suspects import DefaultSuspect
 from vya_backupdb.engines.mysql.queries import Queries
 from vya_backupdb.engines.mysql.quoting import text
 from vya_backupdb.model import ServerFacts
 
 
-def default_suspects(queries: Queries, facts: ServerFacts, database: str) -> Iterator[Suspect]:
+def default_suspects(queries: Queries, facts: ServerFacts, database: str) -> Iterator[DefaultSuspect]:
     """Give the columns whose default is shown with a `?`, which may stand for another character."""
     in_hex = not is_mariadb(facts) and facts.version_number >= (8,)
     types = " AND data_type IN ('enum', 'set')" if in_hex else ""

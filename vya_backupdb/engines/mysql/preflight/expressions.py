@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Set
 from typing import Final
 
 from vya_backupdb.engines.mysql.queries import DENIED, Queries, QueryError
@@ -17,6 +18,11 @@ OF_TIME_ZONES: Final = re.compile(r"\b(?:from_unixtime|unix_timestamp|datetime|t
 def names_in(expression: str) -> set[str]:
     """Give the columns that an expression names, case-folded."""
     return {name.replace("``", "`").casefold() for name in re.findall(NAME, expression)}
+
+
+def depends_on_zone(expression: str, times: Set[str]) -> bool:
+    """Whether a value may depend on the time zone; `times` are the columns that do, case-folded."""
+    return bool(names_in(expression) & times) or OF_TIME_ZONES.search(expression) is not None
 
 
 def table_definition(queries: Queries, database: str, table: str) -> str:

@@ -17,10 +17,11 @@ from vya_backupdb.engines.mysql.facts import is_mariadb
 from vya_backupdb.engines.mysql.preflight.expressions import (
     NAME,
     OF_TIME_ZONES,
+    depends_on_zone,
     names_in,
     table_definition,
 )
-from vya_backupdb.engines.mysql.preflight.suspects import IndexSuspect, Suspect, UniqueSuspect
+from vya_backupdb.engines.mysql.preflight.suspects import IndexSuspect, RowSuspect, Suspect, UniqueSuspect
 from vya_backupdb.engines.mysql.queries import Queries
 from vya_backupdb.engines.mysql.quoting import identifier
 from vya_backupdb.model import ServerFacts
@@ -79,9 +80,9 @@ def generated_suspects(queries: Queries, facts: ServerFacts, database: str) -> I
                 follows = frozenset(_sources(expressions, column.name))
                 condition = f"NOT {_comparison(column, expression)}"
                 if column.name.casefold() in zoned:
-                    yield Suspect(table, column.name, "times", condition, follows)
+                    yield RowSuspect(table, column.name, "times", condition, follows=follows)
                 elif "\\" in expression and not is_mariadb(facts):
-                    yield Suspect(table, column.name, "backslashes", condition, follows)
+                    yield RowSuspect(table, column.name, "backslashes", condition, follows=follows)
         stored = {column.name for column in columns if column.stored or not column.expression}
         for part in keys[table]:
             yield from _over_times(table, part, expressions, zoned, times, stored)
@@ -143,7 +144,7 @@ def _depending(expressions: Mapping[str, str], times: set[str]) -> set[str]:
     while more := {
         name.casefold()
         for name, text in expressions.items()
-        if name.casefold() not in found and (names_in(text) & found or OF_TIME_ZONES.search(text))
+        if name.casefold() not in found and depends_on_zone(text, found)
     }:
         found |= more
     return found
@@ -214,7 +215,7 @@ def _unique(
                 text or identifier(str(part.column)) for text, part in zip(computed, own, strict=True)
             )
             only_with = frozenset(str(name) for name in changing) if sure else frozenset()
-            yield UniqueSuspect(table, _label(own[0]), "unique", "", values=values, only_with=only_with)
+            yield UniqueSuspect(table, _label(own[0]), "unique", values, only_with)
 
 
 def _over_times(
@@ -235,7 +236,7 @@ def _over_times(
     label = _label(part)
     if part.column is not None and part.whole:
         if part.column.casefold() in zoned:
-            yield IndexSuspect(table, label, "index", "", index=part.index, column=part.column)
+            yield IndexSuspect(table, label, "index", part.index, part.column)
         return
     here = part.expression or expressions.get(part.column or "", "")
 
@@ -246,4 +247,4 @@ def _over_times(
 
     there = re.sub(NAME, local, here)
     if there != here:
-        yield Suspect(table, label, "index", f"NOT ({here}) <=> ({there})")
+        yield RowSuspect(table, label, "index", f"NOT ({here}) <=> ({there})")

@@ -17,7 +17,12 @@ from vya_backupdb.engines.mysql.preflight.checks import check_suspects
 from vya_backupdb.engines.mysql.preflight.defaults import default_suspects
 from vya_backupdb.engines.mysql.preflight.generated import generated_suspects
 from vya_backupdb.engines.mysql.preflight.members import member_suspects
-from vya_backupdb.engines.mysql.preflight.suspects import Suspect, UniqueSuspect, holds_changed
+from vya_backupdb.engines.mysql.preflight.suspects import (
+    RowSuspect,
+    Suspect,
+    UniqueSuspect,
+    holds_changed,
+)
 from vya_backupdb.engines.mysql.queries import Queries
 from vya_backupdb.engines.mysql.quoting import identifier
 from vya_backupdb.model import Finding, ServerFacts, Severity
@@ -203,7 +208,7 @@ def _suspects(queries: Queries, facts: ServerFacts, database: str) -> Iterator[S
             kinds.append(str(kind))
         for each in kinds:
             condition = _KINDS[each].changed.format(column=identifier(str(column)), charset=charset)
-            yield Suspect(str(table), str(column), each, condition)
+            yield RowSuspect(str(table), str(column), each, condition)
     yield from member_suspects(queries, database)
     yield from default_suspects(queries, facts, database)
     yield from generated_suspects(queries, facts, database)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from vya_backupdb.engines.mysql.preflight.suspects import Suspect
+from vya_backupdb.engines.mysql.preflight.suspects import RowSuspect
 from vya_backupdb.engines.mysql.queries import Queries
 from vya_backupdb.engines.mysql.quoting import identifier
 
@@ -30,7 +30,7 @@ class _List:
     """As literals with commas between them."""
 
 
-def member_suspects(queries: Queries, database: str) -> Iterator[Suspect]:
+def member_suspects(queries: Queries, database: str) -> Iterator[RowSuspect]:
     """Give the columns with members that are alike, and with such as are shown with a `?`."""
     columns = [
         (str(table), str(column), str(kind), _List(str(charset), str(collation), _within(str(said))))
@@ -55,13 +55,13 @@ def member_suspects(queries: Queries, database: str) -> Iterator[Suspect]:
             literals = _MEMBER.findall(members.members)
             if "''" in literals:
                 empty = 1 << literals.index("''")
-                yield Suspect(table, column, "empty", f"{bits} & {empty} AND NOT {bits} & {empty - 1}")
+                yield RowSuspect(table, column, "empty", f"{bits} & {empty} AND NOT {bits} & {empty - 1}")
         if twins[members]:
-            yield Suspect(table, column, "alike", alike)
+            yield RowSuspect(table, column, "alike", alike)
         if "?" in members.members:
             value = name if members.charset == "binary" else f"CONVERT({name} USING utf8mb4)"
             condition = f"CAST({value} AS BINARY) <> CAST({shown} AS BINARY)"
-            yield Suspect(table, column, "unwritten", condition)
+            yield RowSuspect(table, column, "unwritten", condition)
 
 
 def _twins(queries: Queries, lists: Sequence[_List]) -> dict[_List, list[int]]:
